@@ -1,0 +1,1 @@
+"""One module per tag of openapi.yaml, one function per operationId."""

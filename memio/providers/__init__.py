@@ -1,0 +1,1 @@
+"""The adapters, one package per provider; none knows another."""

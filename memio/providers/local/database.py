@@ -1,0 +1,187 @@
+"""One SQLite file and the threads that work on it, shared by the stores of a server."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from memio.embedding import Embedder
+from memio.exceptions import MemioError, ProviderError, SetupError
+from memio.providers.local.tables import Table, create
+from memio.providers.local.vectors import VectorCache
+from memio.providers.local.writer import Writer
+
+PROVIDER = "local"
+READERS = 4
+BUSY_SECONDS = 30.0
+
+T = TypeVar("T")
+
+
+class LocalDatabase:
+    """The embedded database: a file in WAL mode, one writer, a few readers.
+
+    Several processes may work on one file. A write that has returned is on disk
+    (``synchronous=FULL``), and every read begun after it sees it.
+
+    Args:
+        path: Of the database file; its directory is made if missing.
+        embedder: Gives texts their vectors; must be open before the database is.
+        cache_mb: Memory for the vectors of the scopes that are searched, in MiB.
+    """
+
+    def __init__(
+        self, path: str | Path, embedder: Embedder, *, cache_mb: int = 512
+    ) -> None:
+        self.path = Path(path)
+        self.embedder = embedder
+        self.cache = VectorCache(lambda: embedder.dim, cache_mb * 2**20)
+        self._users = 0
+        self._writer: Writer | None = None
+        self._readers: ThreadPoolExecutor | None = None
+        self._reader = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+
+    def open(self) -> None:
+        """Open the file, creating what is missing; each call wants one ``close``.
+
+        Raises:
+            SetupError: The file cannot be opened, or is not a database of memio's.
+        """
+        if self._users == 0:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._create()
+            except (sqlite3.Error, OSError) as error:
+                raise SetupError(
+                    f"The database {self.path} cannot be opened: {error}. "
+                    "Check the path and its permissions."
+                ) from error
+            self._writer = Writer(self._connect)
+            self._readers = ThreadPoolExecutor(READERS, "memio-reader")
+        self._users += 1
+
+    def close(self) -> None:
+        """Let go; the last to do so ends the threads and checkpoints the file."""
+        self._users -= 1
+        if self._users == 0 and self._writer and self._readers:
+            self._readers.shutdown()
+            self._writer.close()
+            for conn in self._connections:
+                conn.close()
+            self._connections.clear()
+            self._reader = threading.local()
+            self.cache.clear()
+
+    async def write(self, operation: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a job in a transaction; when this returns, its writes are on disk.
+
+        Raises:
+            ProviderError: SQLite failed, as on a full disk; nothing is stored.
+            OverloadedError: Too much waits already; nothing was begun.
+        """
+        if self._writer is None:
+            raise _failure(operation, sqlite3.ProgrammingError("not open"))
+        try:
+            result: T = await self._writer.submit(work)
+        except sqlite3.Error as error:
+            raise _failure(operation, error) from error
+        return result
+
+    async def read(self, operation: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a job that sees one state of the database.
+
+        Raises:
+            ProviderError: SQLite failed.
+        """
+        if self._readers is None:
+            raise _failure(operation, sqlite3.ProgrammingError("not open"))
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._readers, self._read, work)
+        except (sqlite3.Error, RuntimeError) as error:
+            raise _failure(operation, error) from error
+
+    def claim(self, table: Table) -> None:
+        """Note which embedder a store's vectors are of, or check that it is this one.
+
+        Raises:
+            SetupError: They are of another one.
+        """
+        key, mine = _fingerprint_key(table), self.embedder.fingerprint
+        conn = self._connect()
+        try:
+            conn.execute("BEGIN IMMEDIATE")
+            row = conn.execute("SELECT value FROM meta WHERE key = ?", (key,))
+            (theirs,) = row.fetchone() or (mine,)
+            (rows,) = conn.execute(
+                f"SELECT count(*) FROM (SELECT 1 FROM {table.name} LIMIT 1)"
+            ).fetchone()
+            if theirs != mine and rows:
+                raise SetupError(
+                    f"The {table.name} in {self.path} were embedded with {theirs}, and "
+                    f"the configuration asks for {mine}. Set embedding back, or embed "
+                    "them again: stop the server and run `memio-server reindex`."
+                )
+            set_fingerprint(conn, table, mine)
+            conn.execute("COMMIT")
+        finally:
+            conn.close()
+
+    def _create(self) -> None:
+        conn = self._connect()
+        try:
+            conn.execute("PRAGMA journal_mode = WAL")
+            conn.execute("BEGIN IMMEDIATE")
+            create(conn)
+            conn.execute("COMMIT")
+        finally:
+            conn.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        conn = sqlite3.connect(
+            self.path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,  # closed by the thread that closes the database
+            cached_statements=256,
+        )
+        conn.execute("PRAGMA synchronous = FULL")
+        conn.execute("PRAGMA foreign_keys = ON")
+        return conn
+
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        conn: sqlite3.Connection | None = getattr(self._reader, "conn", None)
+        if conn is None:
+            conn = self._connect()
+            conn.execute("PRAGMA query_only = ON")
+            self._connections.append(conn)
+            self._reader.conn = conn
+        conn.execute("BEGIN")
+        try:
+            return work(conn)
+        finally:
+            conn.execute("COMMIT")
+
+
+def set_fingerprint(conn: sqlite3.Connection, table: Table, value: str) -> None:
+    """Note the embedder of a store's vectors."""
+    conn.execute(
+        "INSERT INTO meta VALUES (?, ?)"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        " WHERE value <> excluded.value",
+        (_fingerprint_key(table), value),
+    )
+
+
+def _fingerprint_key(table: Table) -> str:
+    return f"embedder.{table.name}"
+
+
+def _failure(operation: str, error: Exception) -> MemioError:
+    return ProviderError(PROVIDER, operation, error)

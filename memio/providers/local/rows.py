@@ -1,0 +1,134 @@
+"""Reading and deleting rows: the part of the stores that is the same for all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from memio import jsontext
+from memio.exceptions import ValidationError
+from memio.filters import Predicate
+from memio.ids import cursor_at, position_of
+from memio.models import Metadata
+from memio.providers.local import index
+from memio.providers.local.tables import Table
+
+MOST_METADATA = 64 * 1024
+
+Row = Mapping[str, Any]
+"""A row by column name."""
+
+
+def fetch(
+    conn: sqlite3.Connection, sql: str, params: Iterable[Any] = ()
+) -> Iterable[Row]:
+    """Run a query and yield its rows by column name."""
+    cursor = conn.execute(sql, tuple(params))
+    names = [column[0] for column in cursor.description]
+    return (dict(zip(names, row, strict=True)) for row in cursor)
+
+
+def fetch_id(conn: sqlite3.Connection, table: Table, row_id: str) -> Row | None:
+    """Return the row with an id."""
+    found = fetch(conn, f"SELECT * FROM {table.name} WHERE id = ?", (row_id,))
+    return next(iter(found), None)
+
+
+def select(conn: sqlite3.Connection, table: Table, seqs: list[int]) -> dict[int, Row]:
+    """Return the rows with these numbers, those that are (still) there."""
+    rows = fetch(
+        conn,
+        f"SELECT * FROM {table.name} WHERE seq IN (SELECT value FROM json_each(?))",
+        (jsontext.dumps(seqs).decode(),),
+    )
+    return {row["seq"]: row for row in rows}
+
+
+def page(
+    conn: sqlite3.Connection,
+    table: Table,
+    condition: tuple[str, list[Any]],
+    *,
+    limit: int,
+    cursor: str | None,
+    chosen: Predicate | None = None,
+) -> tuple[list[Row], str | None]:
+    """Return rows, newest first, and the cursor of the page after them if any."""
+    sql, params = condition
+    if cursor is not None:
+        sql, params = f"({sql}) AND seq < ?", [*params, position_of(cursor)]
+    rows = fetch(
+        conn, f"SELECT * FROM {table.name} WHERE {sql} ORDER BY seq DESC", params
+    )
+    found: list[Row] = []
+    for row in rows:
+        if selected(row, chosen):
+            if len(found) == limit:
+                return found, cursor_at(found[-1]["seq"])
+            found.append(row)
+    return found, None
+
+
+def delete_where(
+    conn: sqlite3.Connection,
+    table: Table,
+    condition: tuple[str, list[Any]],
+    *,
+    chosen: Predicate | None = None,
+    dry_run: bool = False,
+) -> int:
+    """Delete the rows that meet a condition and a filter; return how many."""
+    sql, params = condition
+    rows = fetch(conn, f"SELECT seq, metadata FROM {table.name} WHERE {sql}", params)
+    seqs = [row["seq"] for row in rows if selected(row, chosen)]
+    if not dry_run:
+        index.delete(conn, table, seqs)
+    return len(seqs)
+
+
+def selected(row: Row, chosen: Predicate | None) -> bool:
+    """Tell whether a row's metadata matches."""
+    return chosen is None or chosen(load(row["metadata"]))
+
+
+def load(text: str | None) -> Metadata | None:
+    """Read metadata as it is stored."""
+    return None if text is None else jsontext.loads(text)
+
+
+def dump(metadata: Metadata | None) -> str | None:
+    """Write metadata as it is stored.
+
+    Raises:
+        ValidationError: It is larger than memio keeps, or not JSON.
+    """
+    if metadata is None:
+        return None
+    try:
+        text = jsontext.dumps(metadata)
+    except (TypeError, ValueError) as error:
+        raise ValidationError("metadata must be a JSON object.") from error
+    if len(text) > MOST_METADATA:
+        raise ValidationError(
+            f"metadata takes {len(text)} bytes as JSON; keep it under {MOST_METADATA}."
+        )
+    return text.decode()
+
+
+def now() -> int:
+    """Return the time in microseconds since 1970, UTC."""
+    return as_micros(datetime.now(UTC))
+
+
+def as_micros(moment: datetime) -> int:
+    """Return a moment in microseconds since 1970, UTC."""
+    seconds = int(moment.replace(microsecond=0).timestamp())
+    return seconds * 1_000_000 + moment.microsecond
+
+
+def as_moment(micros: int) -> datetime:
+    """Return microseconds since 1970 as a moment, UTC."""
+    seconds, rest = divmod(micros, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)

@@ -1,0 +1,206 @@
+"""Search in the embedded database: every vector of the scope, the best words, one rank.
+
+Every vector of the scope is scored exactly; the best rows of the full-text index are
+joined in; ``memio.retrieval.scoring`` makes one score of both.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memio.filters import Predicate
+from memio.models import Mode
+from memio.providers.local.database import LocalDatabase
+from memio.providers.local.index import scope_tokens
+from memio.providers.local.rows import Row, select, selected
+from memio.providers.local.tables import Scope, Table
+from memio.providers.local.vectors import Vectors
+from memio.retrieval.scoring import FREQUENT, Floats, hybrid, lexical
+from memio.retrieval.text import capitalised, telling_words, without
+
+MOST_HITS = 200
+"""Rows taken from the full-text index, if no more results are asked for."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search as a store asks for it.
+
+    Attributes:
+        operation: Name of the store's method, for errors.
+        table: Where to look.
+        scope: Whose rows to look at.
+        chosen: Which of them, by metadata; None for all.
+    """
+
+    operation: str
+    table: Table
+    scope: Scope
+    query: str
+    limit: int
+    mode: Mode
+    min_score: float | None
+    chosen: Predicate | None
+
+
+async def run(
+    db: LocalDatabase, search: Search, make: Callable[[Row, float], T]
+) -> list[T]:
+    """Return the best rows, best first, as ``make`` makes them of row and score."""
+    names: list[str] = []
+    maybe = capitalised(search.query)
+    if maybe and search.mode != "keyword":
+        names = await db.read(
+            search.operation,
+            lambda conn: _frequent(
+                conn, search, maybe, db.cache.at(conn, search.table, search.scope).rows
+            ),
+        )
+    if search.mode == "keyword":
+        meaning = np.zeros(0, np.float32)
+    else:
+        meaning = (await db.embedder.embed([without(search.query, names)]))[0]
+
+    def work(conn: sqlite3.Connection) -> list[T]:
+        if search.mode == "keyword":
+            seqs, bm25 = _hits(conn, search)
+            scores = lexical(bm25)
+        else:
+            vectors = db.cache.at(conn, search.table, search.scope)
+            weight = db.embedder.weight
+            seqs, scores = _score(conn, search, vectors, meaning, names, weight)
+        best = _best(conn, search, seqs, scores)
+        return [make(row, score) for row, score in best]
+
+    return await db.read(search.operation, work)
+
+
+def _score(  # noqa: PLR0917 (the evidence, in the order of the recipe)
+    conn: sqlite3.Connection,
+    search: Search,
+    vectors: Vectors,
+    meaning: Floats,
+    names: list[str],
+    weight: float,
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return every row of the scope with its score."""
+    cosine = vectors.matrix @ meaning
+    starts = np.flatnonzero(np.diff(vectors.seqs, prepend=-1))
+    if len(starts) < vectors.rows:  # a long row is as good as its best chunk
+        cosine = np.maximum.reduceat(cosine, starts)
+    seqs = vectors.seqs[starts]
+    if search.mode == "semantic":
+        scores = cosine
+    else:
+        words = np.zeros(len(seqs), np.float32)
+        hits, bm25 = _hits(conn, search)
+        places = np.searchsorted(seqs, hits)
+        places = np.minimum(places, max(len(seqs) - 1, 0))
+        found = seqs[places] == hits if len(seqs) else np.zeros(len(hits), np.bool_)
+        words[places[found]] = lexical(bm25)[found]
+        who = _who(vectors, names)[vectors.who[starts]]
+        scores = hybrid(cosine, vectors.priors[starts], words, who, weight=weight)
+    alive = vectors.alive[starts]
+    return seqs[alive], scores[alive]
+
+
+def _who(vectors: Vectors, names: list[str]) -> Floats:
+    """Return for each of ``vectors.names`` the share of the asked names that it has."""
+    asked = {name.lower() for name in names}
+    shares = [len(asked & set(who.split())) for who in vectors.names] or [0]
+    return np.array(shares, np.float32) / np.float32(max(len(asked), 1))
+
+
+def _best(
+    conn: sqlite3.Connection,
+    search: Search,
+    seqs: NDArray[np.int64],
+    scores: Floats,
+) -> list[tuple[Row, float]]:
+    """Walk from the best row down until there are enough that the filter lets by."""
+    least = search.min_score or 0.0
+    best: list[tuple[Row, float]] = []
+    for part in _descending(seqs, scores, search.limit):
+        rows = select(conn, search.table, [int(seq) for seq in seqs[part]])
+        for place in part:
+            score = max(0.0, min(1.0, float(scores[place])))
+            row = rows.get(int(seqs[place]))
+            if score < least or len(best) == search.limit:
+                return best
+            if row is not None and selected(row, search.chosen):
+                best.append((row, score))
+    return best
+
+
+def _descending(
+    seqs: NDArray[np.int64], scores: Floats, first: int
+) -> Iterator[NDArray[np.intp]]:
+    """Yield places by falling score, newer first among equals, in growing parts."""
+    done, most = 0, min(max(first, 1), len(seqs))
+    while done < len(seqs):
+        if most < len(seqs):
+            border = np.partition(scores, len(seqs) - most)[len(seqs) - most]
+            top = np.flatnonzero(scores >= border)
+        else:
+            top = np.arange(len(seqs))
+        ranked = top[np.lexsort((-seqs[top], -scores[top]))]
+        yield ranked[done:]
+        done, most = len(ranked), min(max(4 * most, len(ranked)), len(seqs))
+
+
+def _hits(conn: sqlite3.Connection, search: Search) -> tuple[NDArray[np.int64], Floats]:
+    """Return the rows that share words with the query, by falling BM25."""
+    # By keyword alone, a row is found for what it says, not for what it answers.
+    columns = "text" if search.mode == "keyword" else "text previous"
+    wanted = _match(search, telling_words(search.query), columns)
+    if not wanted:
+        return np.zeros(0, np.int64), np.zeros(0, np.float32)
+    # A filter or a colliding scope token may drop hits, so more than needed are taken.
+    most = max(MOST_HITS, 4 * search.limit)
+    name = search.table.name
+    rows = conn.execute(
+        f"SELECT rowid, -bm25({name}_fts, 0, 1, 0.2) AS bm25 FROM {name}_fts"
+        f" WHERE {name}_fts MATCH ? ORDER BY bm25 DESC, rowid DESC LIMIT ?",
+        (wanted, most if search.chosen is None else -1),
+    ).fetchall()
+    seqs, bm25 = zip(*rows, strict=True) if rows else ((), ())
+    return np.array(seqs, np.int64), np.array(bm25, np.float32)
+
+
+def _frequent(
+    conn: sqlite3.Connection,
+    search: Search,
+    names: list[str],
+    rows: int,
+) -> list[str]:
+    """Return the names that a good part of the scope's ``rows`` mention."""
+    least = max(2, int(np.ceil(FREQUENT * rows)))
+    name = search.table.name
+
+    def count(word: str) -> int:
+        found: tuple[Any] = conn.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM {name}_fts"
+            f" WHERE {name}_fts MATCH ? LIMIT ?)",
+            (_match(search, [word], "text"), least),
+        ).fetchone()
+        return int(found[0])
+
+    return [word for word in names if count(word) >= least]
+
+
+def _match(search: Search, words: list[str], columns: str) -> str:
+    """Return an FTS5 expression: in the scope, any of the words; '' for no words."""
+    if not words:
+        return ""
+    either = " OR ".join(f'"{word}"' for word in words)
+    tokens = scope_tokens(search.table, search.scope)
+    scoped = f"scope : ({tokens}) AND " if tokens else ""
+    return f"{scoped}{{{columns}}} : ({either})"

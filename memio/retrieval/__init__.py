@@ -1,0 +1,1 @@
+"""How search ranks: texts taken apart, evidence weighed. Pure functions, no storage."""

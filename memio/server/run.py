@@ -1,0 +1,132 @@
+"""Serving: takes the port, opens the stores, runs uvicorn, stops without a loss."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from dataclasses import replace
+from typing import Any
+
+import uvicorn
+
+from memio import __version__
+from memio.client import Memio
+from memio.config import ServerSettings, Settings, load_settings
+from memio.exceptions import SetupError
+from memio.registry import setup_errors
+from memio.server import EdgeSettings, configure_logging, create_app
+
+_log = logging.getLogger("memio")
+
+
+def serve(settings: Settings) -> None:
+    """Serve from this process until it is told to stop.
+
+    SIGTERM and SIGINT end it once the requests under way are answered and the stores
+    are closed; then they reach the handlers that were there before.
+
+    Raises:
+        SetupError: It cannot start; nothing was served.
+    """
+    listener = _bind(settings.server)
+    memio = settings.build_memio()
+    configure_logging(settings.server.log_format, settings.server.log_level)
+    config = uvicorn.Config(_make_app(settings, memio), **_uvicorn_options(settings))
+
+    async def run() -> None:
+        # Before the application does it, since what fails in there is told by uvicorn
+        # as a traceback. Opening and closing twice does nothing.
+        with setup_errors():
+            await memio.open()
+        try:
+            _announce(settings, listener.getsockname()[1])
+            await uvicorn.Server(config).serve(sockets=[listener])
+        finally:
+            await memio.close()
+
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(run())
+
+
+def serve_with_workers(settings: Settings) -> None:
+    """Serve from several processes, which read the same settings again.
+
+    Raises:
+        SetupError: They could not start.
+    """
+    _bind(settings.server).close()
+    with setup_errors():
+        asyncio.run(_try_opening(settings.build_memio()))
+    configure_logging(settings.server.log_format, settings.server.log_level)
+    _announce(settings, settings.server.port)
+    uvicorn.run(
+        "memio.server.run:make_worker",
+        factory=True,
+        host=settings.server.host,
+        port=settings.server.port,
+        workers=settings.server.workers,
+        **_uvicorn_options(settings),
+    )
+
+
+def make_worker() -> Any:
+    """Make the ASGI application of one of several processes."""
+    settings = load_settings()
+    configure_logging(settings.server.log_format, settings.server.log_level)
+    return _make_app(settings, settings.build_memio())
+
+
+async def _try_opening(memio: Memio) -> None:
+    async with memio:
+        pass
+
+
+def _make_app(settings: Settings, memio: Memio) -> Any:
+    edge = EdgeSettings(
+        api_keys=settings.auth.api_key, body_limit=settings.server.body_limit
+    )
+    return create_app(memio=memio, settings=edge)
+
+
+def _uvicorn_options(settings: Settings) -> dict[str, Any]:
+    return {
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "none",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_keep_alive": 5,
+        "timeout_graceful_shutdown": settings.server.shutdown_timeout,
+    }
+
+
+def _bind(server: ServerSettings) -> socket.socket:
+    """Take the address, without listening yet."""
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((server.host, server.port))
+    except OSError as error:
+        listener.close()
+        raise SetupError(
+            f"Cannot listen on {server.url} ({error.strerror}): stop what uses it, or "
+            "choose another --host or --port."
+        ) from error
+    return listener
+
+
+def _announce(settings: Settings, port: int) -> None:
+    stores = (f"{name} ({c.provider})" for name, c in settings.stores.items())
+    _log.info("%s", settings.origin)
+    _log.info(
+        "memio %s at %s: %s; embedding %s; %s",
+        __version__,
+        replace(settings.server, port=port).url,
+        ", ".join(stores),
+        settings.embedding.provider,
+        settings.auth,
+    )

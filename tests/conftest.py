@@ -1,0 +1,33 @@
+"""Fixtures that more than one kind of test uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract import Api
+from tests.serving import Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with no configuration at all: four embedded stores, no key."""
+    with Server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def api(server: Server) -> Iterator[Api]:
+    """A checked client of a server whose stores are empty."""
+    with Api(base_url=server.url) as client:
+        for path in ("facts", "history/sessions", "documents", "graph"):
+            assert client.delete(f"/v1/{path}").status_code == 204
+        yield client
+
+
+@pytest.fixture
+def root() -> Path:
+    """The repository."""
+    return Path(__file__).parent.parent

@@ -1,0 +1,1 @@
+"""Handlers of the edge tests' own small spec."""
