@@ -43,7 +43,7 @@ def loads(text: bytes | str) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Write JSON; dataclasses become objects and datetimes RFC 3339 strings in UTC.
+    """Write JSON; dataclasses become objects and datetimes RFC 3339 strings.
 
     A NaN or infinity becomes null, since JSON has no word for it.
 
