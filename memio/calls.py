@@ -52,7 +52,7 @@ class Calls:
         self._retries = retries
         self._is_transient = is_transient
         self._is_timeout = is_timeout
-        self._pool = _Threads(f"memio-{provider}", threads)
+        self._pool = Threads(f"memio-{provider}", threads)
 
     async def run(
         self,
@@ -112,7 +112,7 @@ class Calls:
         return await work()
 
 
-class _Threads:
+class Threads:
     """A few daemon threads.
 
     Those of concurrent.futures are joined when the interpreter ends, so that one

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 CONTEXT_WORDS = 60
 """How much of the message before colours a message's embedding, in words."""
 
+MOST_WORDS = 128
+"""How many words of a query are looked up; what is longer is no question any more."""
+
 CHUNK_WORDS = 200
 CHUNK_OVERLAP = 40
 MOST_CHUNKS = 64
@@ -40,10 +43,11 @@ def words(text: str) -> list[str]:
 def telling_words(query: str) -> list[str]:
     """Return a query's words without stop words, lower-cased, each once.
 
-    A query of nothing but stop words keeps them: they are all there is to go by.
+    A query of nothing but stop words keeps them: they are all there is to go by. Of a
+    long query the first ``MOST_WORDS`` count.
     """
     every = list(dict.fromkeys(word.lower() for word in words(query)))
-    return [word for word in every if word not in STOP_WORDS] or every
+    return ([word for word in every if word not in STOP_WORDS] or every)[:MOST_WORDS]
 
 
 def capitalised(query: str) -> list[str]:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
+import os
+import signal
 import socket
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +20,7 @@ from memio.config import ServerSettings, Settings, load_settings
 from memio.exceptions import SetupError
 from memio.registry import setup_errors
 from memio.server import EdgeSettings, configure_logging, create_app
+from memio.server.protocol import StrictProtocol
 
 _log = logging.getLogger("memio")
 
@@ -74,7 +79,16 @@ def make_worker() -> Any:
     """Make the ASGI application of one of several processes."""
     settings = load_settings()
     configure_logging(settings.server.log_format, settings.server.log_level)
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
     return _make_app(settings, settings.build_memio())
+
+
+def _stop_with_parent() -> None:
+    """Stop this worker if the parent is killed, or it would keep the port for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _try_opening(memio: Memio) -> None:
@@ -92,7 +106,7 @@ def _make_app(settings: Settings, memio: Memio) -> Any:
 def _uvicorn_options(settings: Settings) -> dict[str, Any]:
     return {
         "loop": "uvloop",
-        "http": "httptools",
+        "http": StrictProtocol,
         "ws": "none",
         "lifespan": "on",
         "log_config": None,

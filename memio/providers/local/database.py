@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,13 +34,20 @@ class LocalDatabase:
         path: Of the database file; its directory is made if missing.
         embedder: Gives texts their vectors; must be open before the database is.
         cache_mb: Memory for the vectors of the scopes that are searched, in MiB.
+        busy_seconds: How long a write waits while another process writes.
     """
 
     def __init__(
-        self, path: str | Path, embedder: Embedder, *, cache_mb: int = 512
+        self,
+        path: str | Path,
+        embedder: Embedder,
+        *,
+        cache_mb: int = 512,
+        busy_seconds: float = BUSY_SECONDS,
     ) -> None:
         self.path = Path(path)
         self.embedder = embedder
+        self.busy_seconds = busy_seconds
         self.cache = VectorCache(lambda: embedder.dim, cache_mb * 2**20)
         self._users = 0
         self._writer: Writer | None = None
@@ -54,14 +62,9 @@ class LocalDatabase:
             SetupError: The file cannot be opened, or is not a database of memio's.
         """
         if self._users == 0:
-            try:
+            with self._setup_errors():
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._create()
-            except (sqlite3.Error, OSError) as error:
-                raise SetupError(
-                    f"The database {self.path} cannot be opened: {error}. "
-                    "Check the path and its permissions."
-                ) from error
             self._writer = Writer(self._connect)
             self._readers = ThreadPoolExecutor(READERS, "memio-reader")
         self._users += 1
@@ -111,11 +114,10 @@ class LocalDatabase:
         """Note which embedder a store's vectors are of, or check that it is this one.
 
         Raises:
-            SetupError: They are of another one.
+            SetupError: They are of another one, or it cannot be told.
         """
         key, mine = _fingerprint_key(table), self.embedder.fingerprint
-        conn = self._connect()
-        try:
+        with self._setup_errors(), closing(self._connect()) as conn:
             conn.execute("BEGIN IMMEDIATE")
             row = conn.execute("SELECT value FROM meta WHERE key = ?", (key,))
             (theirs,) = row.fetchone() or (mine,)
@@ -130,23 +132,28 @@ class LocalDatabase:
                 )
             set_fingerprint(conn, table, mine)
             conn.execute("COMMIT")
-        finally:
-            conn.close()
+
+    @contextmanager
+    def _setup_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise SetupError(
+                f"The database {self.path} cannot be opened: {error}. "
+                "Check the path, its permissions, and what else has it open."
+            ) from error
 
     def _create(self) -> None:
-        conn = self._connect()
-        try:
+        with closing(self._connect()) as conn:
             conn.execute("PRAGMA journal_mode = WAL")
             conn.execute("BEGIN IMMEDIATE")
             create(conn)
             conn.execute("COMMIT")
-        finally:
-            conn.close()
 
     def _connect(self) -> sqlite3.Connection:
         conn = sqlite3.connect(
             self.path,
-            timeout=BUSY_SECONDS,
+            timeout=self.busy_seconds,
             isolation_level=None,
             check_same_thread=False,  # closed by the thread that closes the database
             cached_statements=256,

@@ -135,9 +135,16 @@ def _best(
             row = rows.get(int(seqs[place]))
             if score < least or len(best) == search.limit:
                 return best
-            if row is not None and selected(row, search.chosen):
+            if row is not None and _is_wanted(row, search):
                 best.append((row, score))
     return best
+
+
+def _is_wanted(row: Row, search: Search) -> bool:
+    """Tell whether a row is in the scope, beyond any doubt, and lets the filter by."""
+    pairs = zip(search.table.scope, search.scope, strict=True)
+    in_scope = all(value is None or row[column] == value for column, value in pairs)
+    return in_scope and selected(row, search.chosen)
 
 
 def _descending(
@@ -163,7 +170,7 @@ def _hits(conn: sqlite3.Connection, search: Search) -> tuple[NDArray[np.int64], 
     wanted = _match(search, telling_words(search.query), columns)
     if not wanted:
         return np.zeros(0, np.int64), np.zeros(0, np.float32)
-    # A filter or a colliding scope token may drop hits, so more than needed are taken.
+    # A filter may drop hits, so more than are needed are taken; with one, all.
     most = max(MOST_HITS, 4 * search.limit)
     name = search.table.name
     rows = conn.execute(

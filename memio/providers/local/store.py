@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from memio.filters import Predicate, matcher, parse
 from memio.models import Filters
 from memio.providers.local import index, rows
-from memio.providers.local.database import LocalDatabase, set_fingerprint
+from memio.providers.local.database import BUSY_SECONDS, LocalDatabase, set_fingerprint
 from memio.providers.local.index import Text
 from memio.providers.local.rows import Row
 from memio.providers.local.tables import Table
@@ -27,10 +27,14 @@ class LocalSettings:
     Attributes:
         path: Of the database file; memio.db in the data directory if empty.
         cache_mb: Memory for vectors, in MiB.
+        busy_seconds: How long a write waits while another process writes.
     """
 
     path: str = ""
     cache_mb: int = 512
+    busy_seconds: float = field(
+        default=BUSY_SECONDS, metadata={"least": 0, "most": 3600}
+    )
 
 
 class LocalStore:
@@ -49,7 +53,12 @@ class LocalStore:
         path = Path(settings.path or context.data_dir / "memio.db").absolute()
 
         def make() -> LocalDatabase:
-            return LocalDatabase(path, context.embedder, cache_mb=settings.cache_mb)
+            return LocalDatabase(
+                path,
+                context.embedder,
+                cache_mb=settings.cache_mb,
+                busy_seconds=settings.busy_seconds,
+            )
 
         return cls(context.shared(("local", path), make))
 

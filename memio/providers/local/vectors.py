@@ -16,7 +16,7 @@ from memio.providers.local.tables import Scope, Table, where
 from memio.retrieval.scoring import Floats, prior
 
 _GROWTH = 1.25
-_LEAST = 64
+_LEAST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,17 @@ def _room(capacity: int, dim: int) -> Vectors:
 
 
 class _Entry:
-    """One scope's vectors, and the revision of the log up to which they are true."""
+    """One scope's vectors, and the revision of the log up to which they are true.
+
+    Attributes:
+        lock: To be held during ``at``.
+        counted: How much of its memory the cache has counted, in bytes.
+    """
 
     def __init__(self, table: Table, scope: Scope, dim: int) -> None:
         self.lock = threading.Lock()
         self._table, self._scope, self._dim = table, scope, dim
+        self.counted = 0
         self._rev = -1
         self._size = 0
         self._room = _room(_LEAST, dim)
@@ -136,12 +142,13 @@ class _Entry:
         return True
 
     def _replace(self, start: int, end: int, row: tuple[Any, ...]) -> bool:
-        _, words, _, blob = row
+        _, words, who, blob = row
         block = np.frombuffer(blob, np.float32).reshape(-1, self._dim)
         if len(block) != end - start:
             return False
         self._room.matrix[start:end] = block
         self._room.priors[start:end] = self._prior(words)
+        self._room.who[start:end] = self._code(who)
         return True
 
     def _load(self, conn: sqlite3.Connection) -> None:
@@ -206,6 +213,7 @@ class VectorCache:
     def __init__(self, dim: Callable[[], int], budget: int) -> None:
         self._dim = dim
         self._budget = budget
+        self._held = 0
         self._lock = threading.Lock()
         self._entries: OrderedDict[tuple[str, Scope], _Entry] = OrderedDict()
 
@@ -219,17 +227,17 @@ class VectorCache:
             self._entries.move_to_end(key)
         with entry.lock:
             vectors = entry.at(conn)
-        self._evict()
+        with self._lock:
+            if self._entries.get(key) is entry:
+                self._held += entry.nbytes - entry.counted
+                entry.counted = entry.nbytes
+            while self._held > self._budget and len(self._entries) > 1:
+                _, oldest = self._entries.popitem(last=False)
+                self._held -= oldest.counted
         return vectors
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._entries.clear()
-
-    def _evict(self) -> None:
-        with self._lock:
-            held = sum(entry.nbytes for entry in self._entries.values())
-            while held > self._budget and len(self._entries) > 1:
-                _, entry = self._entries.popitem(last=False)
-                held -= entry.nbytes
+            self._held = 0

@@ -1,0 +1,91 @@
+"""What uvicorn's HTTP/1.1 lacks: bounded heads, and bodies beside an Upgrade."""
+
+from __future__ import annotations
+
+import sys
+from asyncio import BaseTransport, TimerHandle, Transport
+from typing import ClassVar, cast
+
+from httptools import HttpParserUpgrade
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class StrictProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, with an end to heads that do not end.
+
+    A connection on which none is complete in time is closed without an answer, since
+    nothing was asked. The time runs from the connection, or from the last answer.
+
+    A wish to upgrade is not granted, and the request is read as if it had none: the
+    parser would take the body for another protocol, or for the next request. Clients
+    such as Java's wish for h2c with every request.
+
+    Attributes:
+        head_seconds: How long a head may take.
+        head_limit: How many bytes it may have; the longest of the contract fits.
+    """
+
+    head_seconds: ClassVar[float] = 10.0
+    head_limit: ClassVar[int] = 128 * 1024
+
+    _deadline: TimerHandle
+    _data = _unparsed = b""
+    _unread = 0  # bytes since the parser last had something to tell
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(cast("Transport", transport))
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._unread += len(data)
+        self._unparsed = data
+        while self._unparsed:
+            self._data, self._unparsed = self._unparsed, b""
+            super().data_received(self._data)
+        self._data = b""
+        if self._unread > self.head_limit and not self.transport.is_closing():
+            if self.cycle is None or self.cycle.response_complete:
+                self.send_400_response("The head of the request is too long.")
+            else:  # in the trailers of a body, whose answer may have begun
+                self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        self._unread = 0
+        if not self._wants_upgrade():
+            self._deadline.cancel()
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._wants_upgrade():
+            super().on_message_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unread = 0
+        super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete:  # unless another request came with this one
+            self._await_head()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Have the request read again; called as the parser's news of it is handled."""
+        news = sys.exception()
+        if self._wants_upgrade() and isinstance(news, HttpParserUpgrade):
+            version = self.parser.get_http_version().encode()
+            lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+            lines += [
+                b"%s: %s" % pair for pair in self.headers if pair[0] != b"upgrade"
+            ]
+            self._unparsed = b"\r\n".join([*lines, b"", self._data[news.args[0] :]])
+
+    def _wants_upgrade(self) -> bool:
+        wishes = self.parser.should_upgrade()
+        return wishes and any(name == b"upgrade" for name, _ in self.headers)
+
+    def _await_head(self) -> None:
+        self._deadline = self.loop.call_later(self.head_seconds, self.transport.close)

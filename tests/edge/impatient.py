@@ -1,0 +1,13 @@
+"""memio-server whose patience with heads and bodies ends after half a second."""
+
+from functools import partial
+
+from memio.cli import main
+from memio.server import run
+
+SECONDS = 0.5
+
+if __name__ == "__main__":
+    run.StrictProtocol.head_seconds = SECONDS
+    run.EdgeSettings = partial(run.EdgeSettings, body_timeout=SECONDS)
+    main()
