@@ -77,7 +77,7 @@ class Server:
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log
             try:
-                if httpx.get(f"{self.url}/health").status_code == 200:
+                if httpx.get(f"{self.url}/health").status_code < 500:
                     return
             except httpx.TransportError:
                 time.sleep(0.02)

@@ -18,6 +18,7 @@ from memio.filters import _COMBINATORS, _OPERATORS
 from memio.registry import PROVIDERS, import_object
 from memio.server.errors import STATUS
 from tests.contract import OPERATIONS
+from tests.dropin.differences import DIFFERENCES
 from tests.serving import Server
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text()
@@ -104,6 +105,13 @@ def test_every_embedder_is_listed_with_its_settings() -> None:
     assert listed.keys() == EMBEDDERS.keys()
     for name, settings in listed.items():
         assert settings == names_of(import_object(EMBEDDERS[name]).SETTINGS)
+
+
+def test_every_difference_from_the_original_is_listed() -> None:
+    listed = rows("Differences from memio 0.3.1")
+    assert listed == [
+        [f"`{d.requests[0]}`", d.theirs, d.ours, d.reason] for d in DIFFERENCES
+    ]
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="needs Node.js 18 or later")

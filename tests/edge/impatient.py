@@ -1,11 +1,11 @@
-"""memio-server whose patience with heads and bodies ends after half a second."""
+"""memio-server whose patience with heads and bodies ends after a second."""
 
 from functools import partial
 
 from memio.cli import main
 from memio.server import run
 
-SECONDS = 0.5
+SECONDS = 1.0
 
 if __name__ == "__main__":
     run.StrictProtocol.head_seconds = SECONDS

@@ -269,7 +269,7 @@ def drain(sock: socket.socket) -> None:
 BODY_STALLED = {
     "nothing of it": [],
     "half of it": [FACT[:5]],
-    "drop by drop": [FACT[:1]] * 10,
+    "drop by drop": [FACT[:1]] * 5,
 }
 
 
@@ -342,7 +342,7 @@ def test_a_slow_but_honest_client_is_served(impatient: Server) -> None:
     """Each head and each body in time, however long the connection has lasted."""
     sock = socket.create_connection(("127.0.0.1", impatient.port), timeout=5)
     with sock:
-        for _ in range(4):
+        for _ in range(3):
             time.sleep(SECONDS / 2)
             sock.sendall(post(FACT))
             assert answer_of(sock).status == 201

@@ -62,7 +62,6 @@ def assert_refused(answer: httpx.Response) -> None:
         None,
         b"",
         b"Bearer",
-        b"Bearer ",
         KEYS[0].encode(),
         b"Basic " + KEYS[0].encode(),
         b"Token " + KEYS[0].encode(),

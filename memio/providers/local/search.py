@@ -114,9 +114,11 @@ def _score(  # noqa: PLR0917 (the evidence, in the order of the recipe)
 
 def _who(vectors: Vectors, names: list[str]) -> Floats:
     """Return for each of ``vectors.names`` the share of the asked names that it has."""
+    if not names:
+        return np.zeros(max(len(vectors.names), 1), np.float32)
     asked = {name.lower() for name in names}
     shares = [len(asked & set(who.split())) for who in vectors.names] or [0]
-    return np.array(shares, np.float32) / np.float32(max(len(asked), 1))
+    return np.array(shares, np.float32) / np.float32(len(asked))
 
 
 def _best(
@@ -133,10 +135,12 @@ def _best(
         for place in part:
             score = max(0.0, min(1.0, float(scores[place])))
             row = rows.get(int(seqs[place]))
-            if score < least or len(best) == search.limit:
+            if score < least:
                 return best
             if row is not None and _is_wanted(row, search):
                 best.append((row, score))
+                if len(best) == search.limit:
+                    return best
     return best
 
 
