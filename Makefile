@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-long lint clean
+.PHONY: run test test-long lint bench bench-quick sdk clean
 
 run: .venv/run  ## serve on 127.0.0.1:8080, configured by memio-server.yaml if it is there
 	$(BIN)/memio-server
@@ -18,8 +18,17 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+bench: .venv/dev  ## every comparison on this machine, under 20 minutes
+	$(BIN)/python -m benchmarks
+
+bench-quick: .venv/dev  ## the same at smaller sizes, under 3 minutes
+	$(BIN)/python -m benchmarks --quick
+
+sdk: .venv/run  ## client libraries in sdk/: Python, TypeScript, Go, Java, Rust
+	$(BIN)/python -m tools.sdk.generate
+
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv build dist sdk
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

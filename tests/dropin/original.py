@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import uvicorn
-from memio.server.config import load_config
 
 from memio import Memio
 from memio.exceptions import NotFoundError, ProviderError
 from memio.models import Document, Fact, GraphResult, Message
 from memio.server import app as server
+from memio.server.config import load_config
 
 
 def now():

@@ -20,6 +20,8 @@ from memio.providers.local.writer import Writer
 PROVIDER = "local"
 READERS = 4
 BUSY_SECONDS = 30.0
+HALF = "half "
+"""Goes before the fingerprint of vectors that are still being made anew."""
 
 T = TypeVar("T")
 
@@ -124,6 +126,11 @@ class LocalDatabase:
             (rows,) = conn.execute(
                 f"SELECT count(*) FROM (SELECT 1 FROM {table.name} LIMIT 1)"
             ).fetchone()
+            if theirs.startswith(HALF) and rows:
+                raise SetupError(
+                    f"The {table.name} in {self.path} were not embedded to the end; "
+                    "run `memio-server reindex` again."
+                )
             if theirs != mine and rows:
                 raise SetupError(
                     f"The {table.name} in {self.path} were embedded with {theirs}, and "

@@ -170,7 +170,8 @@ def _descending(
 def _hits(conn: sqlite3.Connection, search: Search) -> tuple[NDArray[np.int64], Floats]:
     """Return the rows that share words with the query, by falling BM25."""
     # By keyword alone, a row is found for what it says, not for what it answers.
-    columns = "text" if search.mode == "keyword" else "text previous"
+    in_context = search.table.has_context and search.mode != "keyword"
+    columns = "text previous" if in_context else "text"
     wanted = _match(search, telling_words(search.query), columns)
     if not wanted:
         return np.zeros(0, np.int64), np.zeros(0, np.float32)

@@ -12,7 +12,12 @@ from typing import Any, ClassVar, Self
 from memio.filters import Predicate, matcher, parse
 from memio.models import Filters
 from memio.providers.local import index, rows
-from memio.providers.local.database import BUSY_SECONDS, LocalDatabase, set_fingerprint
+from memio.providers.local.database import (
+    BUSY_SECONDS,
+    HALF,
+    LocalDatabase,
+    set_fingerprint,
+)
 from memio.providers.local.index import Text
 from memio.providers.local.rows import Row
 from memio.providers.local.tables import Table
@@ -102,7 +107,7 @@ class LocalStore:
         table, after, done = self.TABLE, 0, 0
         mine = self._db.embedder.fingerprint
         await self._db.write(
-            "reindex", lambda conn: set_fingerprint(conn, table, f"half {mine}")
+            "reindex", lambda conn: set_fingerprint(conn, table, HALF + mine)
         )
         while batch := await self._db.read("reindex", partial(self._after, seq=after)):
             texts = self._texts(batch)

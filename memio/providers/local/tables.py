@@ -26,18 +26,20 @@ class Table:
         name: Of the table of rows; also the name of the store.
         scope: The columns by which a read is narrowed, at most two.
         has_prior: Whether longer rows are worth more in a search.
+        has_context: Whether a row may be found by the words of the one before it.
     """
 
     name: str
     scope: tuple[str, ...]
     has_prior: bool = True
+    has_context: bool = False
 
 
 Scope = tuple[str | int | None, ...]
 """A value for each of a table's scope columns; in a read, None means any."""
 
 FACTS = Table("facts", ("user_id", "agent_id"))
-MESSAGES = Table("messages", ("session", "user_id"))
+MESSAGES = Table("messages", ("session", "user_id"), has_context=True)
 DOCUMENTS = Table("documents", (), has_prior=False)
 TRIPLES = Table("triples", ("user_id",), has_prior=False)
 TABLES = (FACTS, MESSAGES, DOCUMENTS, TRIPLES)

@@ -1,0 +1,1 @@
+"""Measures memio beside what else one could run; `python -m benchmarks --help`."""

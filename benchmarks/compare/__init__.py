@@ -1,0 +1,1 @@
+"""One module per comparison: ``TITLE`` and ``run(bench)``."""
