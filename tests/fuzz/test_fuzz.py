@@ -52,7 +52,6 @@ def fuzz(setting: Setting, directory: Path, options: Sequence[str]) -> str:
                 str(SCHEMATHESIS),
                 *("--config-file", str(HERE / setting.file)),
                 *("run", f"{server.url}/openapi.json", "--checks", "all"),
-                *("--workers", "2"),
                 # By default it leaves out the address that it reads the contract from.
                 *("--include-path-regex", ".*"),
                 *setting.options,
