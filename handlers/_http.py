@@ -12,7 +12,9 @@ T = TypeVar("T")
 def created(value: T, url: str, resource_id: str) -> tuple[T, int, dict[str, str]]:
     """Answer 201 with something that is now at ``<path of url>/<resource_id>``."""
     path, _, _ = url.partition("?")
-    segment = quote(resource_id, safe="")
+    segment = resource_id
+    if not (segment.isascii() and segment.replace("-", "").isalnum()):
+        segment = quote(resource_id, safe="")
     if segment in {".", ".."}:  # a client would take it for a direction
         segment = segment.replace(".", "%2E")
     return value, 201, {"Location": f"{path}/{segment}"}

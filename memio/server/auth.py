@@ -10,7 +10,7 @@ from connexion.operations import AbstractOperation
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memio.server.errors import HttpError
-from memio.server.operations import OperationMiddleware
+from memio.server.operations import OperationMiddleware, app_below
 from memio.server.scope import HEADERS
 
 _CHALLENGE = [(b"www-authenticate", b"Bearer")]
@@ -27,6 +27,7 @@ class BearerSecurity(OperationMiddleware):
         self._keys = [key.encode() for key in keys]
 
     def compile(self, operation: AbstractOperation) -> ASGIApp:
+        app = app_below(self.app, operation)
         requirements: list[dict[str, Any]] = operation.security or []
         for scheme in {name for requirement in requirements for name in requirement}:
             definition = operation.security_schemes.get(scheme, {})
@@ -36,10 +37,15 @@ class BearerSecurity(OperationMiddleware):
                     "which is not an http bearer scheme of components"
                 )
         if not self._keys or not requirements or {} in requirements:
-            return self.app
-        return self._guard
+            return app
 
-    async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+            self._check(scope)
+            await app(scope, receive, send)
+
+        return guarded
+
+    def _check(self, scope: Scope) -> None:
         given = scope[HEADERS].get(b"authorization", b"")
         scheme, _, token = given.partition(b" ")
         if scheme.lower() != b"bearer":
@@ -56,4 +62,3 @@ class BearerSecurity(OperationMiddleware):
                 "This is not an API key of this server; ask its operator for one.",
                 headers=_CHALLENGE,
             )
-        await self.app(scope, receive, send)

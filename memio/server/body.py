@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Generator
 from typing import Any
 
 from starlette.types import Receive
@@ -15,6 +16,27 @@ from memio.server.settings import EdgeSettings
 _JSON = "application/json"
 _LONGEST_LENGTH = 20  # digits of a Content-Length that are worth reading
 _CLOSE = [(b"connection", b"close")]
+
+
+class _Begun:
+    """The rest of a coroutine whose first step has been taken.
+
+    Args:
+        coroutine: The coroutine.
+        awaited: What it waits for, as its first step told.
+    """
+
+    def __init__(self, coroutine: Coroutine[Any, Any, bytes], awaited: Any) -> None:
+        self._coroutine = coroutine
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, Any, bytes]:
+        try:
+            yield self._awaited
+        except BaseException:
+            self._coroutine.close()
+            raise
+        return (yield from self._coroutine.__await__())
 
 
 class Body:
@@ -67,9 +89,15 @@ class Body:
             HttpError: 413; 422 if it does not arrive in time.
             ClientDisconnected: It never will.
         """
+        collecting = self._collect(receive)
+        try:
+            awaited = collecting.send(None)
+        except StopIteration as done:  # it had all arrived, and needed no timer
+            body: bytes = done.value
+            return body
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._collect(receive)
+                return await _Begun(collecting, awaited)
         except TimeoutError:
             raise HttpError(
                 "validation_error",

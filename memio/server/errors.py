@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memio import jsontext
 from memio.exceptions import (
@@ -20,6 +20,7 @@ from memio.exceptions import (
     ProviderTimeoutError,
     ValidationError,
 )
+from memio.server.scope import STARTED
 
 _log = logging.getLogger("memio.errors")
 
@@ -158,21 +159,14 @@ class Errors:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
-
-        async def send_on(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         try:
-            await self._app(scope, receive, send_on)
+            await self._app(scope, receive, send)
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001  # the one place that answers all
             status, headers, body = render(error)
             _report(error)
-            if started:
+            if STARTED in scope:
                 return  # The server cuts the connection: the answer is incomplete.
             await send(
                 {"type": "http.response.start", "status": status, "headers": headers}

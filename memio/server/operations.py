@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
+from connexion.middleware.abstract import RoutedAPI, SpecMiddleware
+from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.operations import AbstractOperation
 from connexion.spec import Specification
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class _API(RoutedAPI):  # type: ignore[misc]  # connexion is untyped
@@ -19,27 +20,36 @@ class _API(RoutedAPI):  # type: ignore[misc]  # connexion is untyped
         middleware: OperationMiddleware,
         **options: Any,
     ) -> None:
-        super().__init__(specification, **options)
+        super().__init__(specification, next_app=middleware.app, **options)
         self._middleware = middleware
         self.add_paths()
 
     def make_operation(self, operation: AbstractOperation) -> ASGIApp:
-        return self._middleware.compile(operation)
+        compiled = self._middleware.compile(operation)
+        self._middleware.compiled[operation.operation_id] = compiled
+        return compiled
 
 
-class OperationMiddleware(RoutedMiddleware):  # type: ignore[misc]  # connexion is untyped
-    """Calls the app that ``compile`` made for the operation that was routed to.
+class OperationMiddleware(SpecMiddleware):  # type: ignore[misc]  # connexion is untyped
+    """A layer of which every operation has a compiled app of its own.
 
-    A request without an operation goes to ``app``, the next layer.
+    connexion compiles the innermost layer first, so that an app can hold the one below
+    it and a request need not look for it in every layer. What is called as a layer is
+    therefore no operation, and goes to ``app``, the next layer.
+
+    Attributes:
+        compiled: Operation id -> its app.
     """
 
-    app: ASGIApp
-    api_cls = _API
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.compiled: dict[str, ASGIApp] = {}
 
     def add_api(self, specification: Specification, **options: Any) -> _API:
-        options["middleware"] = self
-        api: _API = super().add_api(specification, **options)
-        return api
+        return _API(specification, middleware=self, **options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
 
     @abstractmethod
     def compile(self, operation: AbstractOperation) -> ASGIApp:
@@ -48,3 +58,12 @@ class OperationMiddleware(RoutedMiddleware):  # type: ignore[misc]  # connexion 
         Raises:
             ValueError: The layer cannot do what the operation asks for.
         """
+
+
+def app_below(app: ASGIApp, operation: AbstractOperation) -> ASGIApp:
+    """Return what serves an operation from the layer ``app`` on."""
+    if isinstance(app, LifespanMiddleware):  # it has no part in requests
+        app = app.next_app
+    if isinstance(app, OperationMiddleware):
+        return app.compiled[operation.operation_id]
+    return app

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import re
+from collections.abc import Awaitable
+from random import getrandbits
 from time import perf_counter
-from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memio.server.logs import REQUEST_ID
-from memio.server.scope import HEADERS, ROUTE
+from memio.server.logs import REQUEST_ID, log_request
+from memio.server.scope import HEADERS, ROUTE, STARTED
 
-_log = logging.getLogger("memio.access")
 _VALID_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}").fullmatch
 _CLIENT_GONE = 499  # what proxies log for it; nobody receives it
 
@@ -35,15 +34,19 @@ class RequestLog:
         started = perf_counter()
         headers = scope[HEADERS] = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
-        request_id = given if _VALID_ID(given) else uuid4().hex.encode()
+        # It need not be hard to guess, and asking the system for it takes longer.
+        made = not _VALID_ID(given)
+        request_id = b"%032x" % getrandbits(128) if made else given
         is_head = scope["method"] == "HEAD"
         status = _CLIENT_GONE
         size = 0
 
-        async def send_on(message: Message) -> None:
+        # Not async itself, which would be one more coroutine for each message.
+        def send_on(message: Message) -> Awaitable[None]:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
+                scope[STARTED] = True
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", request_id),
@@ -52,25 +55,17 @@ class RequestLog:
                 if is_head:
                     message["body"] = b""
                 size += len(message.get("body", b""))
-            await send(message)
+            return send(message)
 
         token = REQUEST_ID.set(request_id.decode())
         try:
             await self._app(scope, receive, send_on)
         finally:
-            if _log.isEnabledFor(logging.INFO):
-                _write(scope, status, size, perf_counter() - started)
+            log_request(
+                scope["method"],
+                scope.get(ROUTE, "-"),
+                status,
+                size,
+                seconds=perf_counter() - started,
+            )
             REQUEST_ID.reset(token)
-
-
-def _write(scope: Scope, status: int, size: int, seconds: float) -> None:
-    # Made by hand, since Logger.info would look for the caller in the stack.
-    record = logging.LogRecord(_log.name, logging.INFO, "", 0, "", None, None)
-    record.fields = {
-        "method": scope["method"],
-        "route": scope.get(ROUTE, "-"),
-        "status": status,
-        "ms": round(seconds * 1000, 2),
-        "bytes": size,
-    }
-    _log.handle(record)

@@ -5,19 +5,14 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
-from connexion.middleware.abstract import (
-    ROUTING_CONTEXT,
-    AbstractRoutingAPI,
-    SpecMiddleware,
-)
+from connexion.middleware.abstract import AbstractRoutingAPI, SpecMiddleware
 from connexion.operations import AbstractOperation
 from connexion.spec import Specification
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memio.server.errors import HttpError
+from memio.server.operations import app_below
 from memio.server.scope import ROUTE, inner_path
-
-_NO_OPERATION: dict[str, str | None] = {"api_base_path": None, "operation_id": None}
 
 
 class _Node:
@@ -28,7 +23,7 @@ class _Node:
         parameter: The node below for any other segment that is not empty.
         template: The path that ends here.
         operations: What may be done here: per method, the names of the path's
-            parameters and what connexion's dispatch wants to know.
+            parameters and the app.
     """
 
     __slots__ = ("literals", "operations", "parameter", "template")
@@ -37,7 +32,7 @@ class _Node:
         self.literals: dict[str, _Node] = {}
         self.parameter: _Node | None = None
         self.template = ""
-        self.operations: dict[str, tuple[list[str], dict[str, str | None]]] = {}
+        self.operations: dict[str, tuple[list[str], ASGIApp]] = {}
 
     def find(self, segments: list[str], at: int, values: list[str]) -> _Node | None:
         """Return the node that the rest of a path leads to; a literal goes first."""
@@ -69,25 +64,32 @@ class _API(AbstractRoutingAPI):  # type: ignore[misc]  # connexion is untyped
     """Collects the operations of a specification; connexion resolves their handlers."""
 
     def __init__(
-        self, specification: Specification, *, root: _Node, **options: Any
+        self,
+        specification: Specification,
+        *,
+        root: _Node,
+        app: ASGIApp,
+        **options: Any,
     ) -> None:
         self._root = root
+        self._app = app
         self._seen: set[str] = set()
         super().__init__(specification, **options)
 
-    def make_operation(self, operation: AbstractOperation) -> str:
-        return str(operation.operation_id)
+    def make_operation(self, operation: AbstractOperation) -> ASGIApp:
+        name = operation.operation_id
+        if name in self._seen:
+            raise ValueError(f"the operationId {name} is given twice")
+        self._seen.add(name)
+        return app_below(self._app, operation)
 
     @staticmethod
     def _framework_path_and_name(_: AbstractOperation, path: str) -> tuple[str, str]:
         return path, path
 
     def _add_operation_internal(
-        self, method: str, path: str, operation: str, name: str | None = None
+        self, method: str, path: str, operation: ASGIApp, name: str | None = None
     ) -> None:
-        if operation in self._seen:
-            raise ValueError(f"the operationId {operation} is given twice")
-        self._seen.add(operation)
         node, names = self._root, []
         for segment in f"{self.base_path}{path}".split("/")[1:]:
             if segment.startswith("{") and segment.endswith("}"):
@@ -99,17 +101,16 @@ class _API(AbstractRoutingAPI):  # type: ignore[misc]  # connexion is untyped
             else:
                 node = node.literals.setdefault(segment, _Node())
         node.template = name or path
-        context = {"api_base_path": self.base_path, "operation_id": operation}
-        node.operations[method.upper()] = names, context
+        node.operations[method.upper()] = names, operation
 
 
 class SegmentRouting(SpecMiddleware):  # type: ignore[misc]  # connexion is untyped
-    """ASGI layer that finds the operation, as connexion's own routing would.
+    """ASGI layer that finds the operation and calls the app compiled for it.
 
     A literal segment beats a parameter; an encoded slash belongs to its segment; a
     slash at the end is another path. HEAD is answered by GET, OPTIONS by the methods
     there are. ``path_params`` stay percent-encoded. A path that is not in the
-    specification is passed on without an operation.
+    specification is passed on to the next layer.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -117,7 +118,7 @@ class SegmentRouting(SpecMiddleware):  # type: ignore[misc]  # connexion is unty
         self._root = _Node()
 
     def add_api(self, specification: Specification, **options: Any) -> _API:
-        return _API(specification, root=self._root, **options)
+        return _API(specification, root=self._root, app=self._app, **options)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -125,7 +126,7 @@ class SegmentRouting(SpecMiddleware):  # type: ignore[misc]  # connexion is unty
             return
         values: list[str] = []
         node = self._root.find(inner_path(scope).split("/")[1:], 0, values)
-        context = _NO_OPERATION
+        app = self._app
         if node is not None:
             scope[ROUTE] = node.template
             method = scope["method"]
@@ -141,11 +142,9 @@ class SegmentRouting(SpecMiddleware):  # type: ignore[misc]  # connexion is unty
                     f"This method is not allowed here; use one of {node.allow}.",
                     headers=[(b"allow", node.allow.encode())],
                 )
-            names, context = operation
+            names, app = operation
             scope["path_params"] = dict(zip(names, values, strict=True))
-        # A new dictionary, since a server may share its own between requests.
-        scope["extensions"] = {**scope.get("extensions", {}), ROUTING_CONTEXT: context}
-        await self._app(scope, receive, send)
+        await app(scope, receive, send)
 
 
 async def _send_options(node: _Node, send: Send) -> None:

@@ -112,6 +112,7 @@ def _uvicorn_options(settings: Settings) -> dict[str, Any]:
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        "proxy_headers": False,  # nothing asks for the scheme or the client's address
         "timeout_keep_alive": 5,
         "timeout_graceful_shutdown": settings.server.shutdown_timeout,
     }

@@ -16,6 +16,9 @@ ROUTE: Final = "memio.route"
 ARGUMENTS: Final = "memio.arguments"
 """Key of the handler's arguments, ``dict[str, Any]``, parsed and validated."""
 
+STARTED: Final = "memio.started"
+"""Key that is there once the answer has begun."""
+
 
 def raw_path(scope: Scope) -> str:
     """Return the request's path as it was sent: percent-encoded, mount included."""

@@ -6,7 +6,7 @@ from connexion.operations import AbstractOperation
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memio.server.body import Body
-from memio.server.operations import OperationMiddleware
+from memio.server.operations import OperationMiddleware, app_below
 from memio.server.parameters import Parameters
 from memio.server.schemas import Schemas
 from memio.server.scope import ARGUMENTS, HEADERS
@@ -28,7 +28,8 @@ class RequestValidation(OperationMiddleware):
         self._schemas = Schemas(spec)
 
     def compile(self, operation: AbstractOperation) -> ASGIApp:
-        path, method, app = operation.path, operation.method, self.app
+        path, method = operation.path, operation.method
+        app = app_below(self.app, operation)
         parameters = Parameters(self._spec, self._schemas, path, method)
         written = self._spec.request_body(path, method)
         if written is None:

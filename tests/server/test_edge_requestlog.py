@@ -21,6 +21,7 @@ def logged(capsys):
         configure_logging(*arguments)
 
         def read():
+            root.handlers[0].flush()
             return capsys.readouterr().err.splitlines()
 
         return read
