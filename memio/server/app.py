@@ -27,6 +27,9 @@ class _App(ConnexionMiddleware):  # type: ignore[misc]  # connexion is untyped
     """Builds its stack when the lifespan starts; if it cannot, the server must stop."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.middleware_stack is not None:
+            await self.app(scope, receive, send)
+            return
         try:
             await super().__call__(scope, receive, send)
         except Exception as error:

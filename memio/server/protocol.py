@@ -14,7 +14,8 @@ class StrictProtocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, with an end to heads that do not end.
 
     A connection on which none is complete in time is closed without an answer, since
-    nothing was asked. The time runs from the connection, or from the last answer.
+    nothing was asked. The time runs from the connection, or from the first bytes after
+    an answer; until those come, uvicorn's own and shorter one runs.
 
     A wish to upgrade is not granted, and the request is read as if it had none: the
     parser would take the body for another protocol, or for the next request. Clients
@@ -28,7 +29,7 @@ class StrictProtocol(HttpToolsProtocol):
     head_seconds: ClassVar[float] = 10.0
     head_limit: ClassVar[int] = 128 * 1024
 
-    _deadline: TimerHandle
+    _deadline: TimerHandle | None = None
     _data = _unparsed = b""
     _unread = 0  # bytes since the parser last had something to tell
 
@@ -37,7 +38,7 @@ class StrictProtocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._deadline.cancel()
+        self._stop_awaiting()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -47,8 +48,11 @@ class StrictProtocol(HttpToolsProtocol):
             self._data, self._unparsed = self._unparsed, b""
             super().data_received(self._data)
         self._data = b""
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and self._deadline is None:
+            self._await_head()
         if self._unread > self.head_limit and not self.transport.is_closing():
-            if self.cycle is None or self.cycle.response_complete:
+            if idle:
                 self.send_400_response("The head of the request is too long.")
             else:  # in the trailers of a body, whose answer may have begun
                 self.transport.close()
@@ -56,7 +60,7 @@ class StrictProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._unread = 0
         if not self._wants_upgrade():
-            self._deadline.cancel()
+            self._stop_awaiting()
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -66,11 +70,6 @@ class StrictProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._unread = 0
         super().on_body(body)
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.cycle.response_complete:  # unless another request came with this one
-            self._await_head()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Have the request read again; called as the parser's news of it is handled."""
@@ -89,3 +88,8 @@ class StrictProtocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._deadline = self.loop.call_later(self.head_seconds, self.transport.close)
+
+    def _stop_awaiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

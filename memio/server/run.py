@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import multiprocessing
 import os
@@ -38,6 +39,8 @@ def serve(settings: Settings) -> None:
     memio = settings.build_memio()
     configure_logging(settings.server.log_format, settings.server.log_level)
     config = uvicorn.Config(_make_app(settings, memio), **_uvicorn_options(settings))
+
+    gc.freeze()  # or every full collection goes through the modules again
 
     async def run() -> None:
         # Before the application does it, since what fails in there is told by uvicorn
@@ -80,7 +83,9 @@ def make_worker() -> Any:
     settings = load_settings()
     configure_logging(settings.server.log_format, settings.server.log_level)
     threading.Thread(target=_stop_with_parent, daemon=True).start()
-    return _make_app(settings, settings.build_memio())
+    app = _make_app(settings, settings.build_memio())
+    gc.freeze()
+    return app
 
 
 def _stop_with_parent() -> None:

@@ -1,5 +1,7 @@
 """Request ids and the log."""
 
+import asyncio
+import io
 import json
 import logging
 import re
@@ -89,6 +91,51 @@ async def test_lines_may_be_json(client, logged):
     assert access["status"] == 500
     assert type(access["ms"]) is float
     assert failure["request_id"] == access["request_id"] == "r1"
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+async def test_lines_and_records_keep_their_order(client, logged, log_format):
+    read = logged(log_format)
+    for number in range(30):
+        await client.get("/v1/things/7", headers={"X-Request-ID": f"r{number}"})
+        logging.getLogger("memio.test").info("after r%d", number)
+    lines = read()
+    assert len(lines) == 60
+    for number in range(30):
+        line, record = lines[2 * number : 2 * number + 2]
+        assert re.search(rf"\br{number}\b", line)
+        assert f"after r{number}" in record
+
+
+async def test_lines_are_written_without_a_record_to_push_them(client, logged, capsys):
+    logged("text")
+    await asyncio.gather(*(client.get("/v1/things/7") for _ in range(30)))
+    await asyncio.sleep(0)
+    assert capsys.readouterr().err.count("status=200") == 30
+
+
+async def test_a_log_that_cannot_be_written_fails_no_request(
+    client, logged, monkeypatch
+):
+    logged("text")
+    (handler,) = logging.getLogger().handlers
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(handler, "stream", closed)
+    assert (await client.get("/v1/things/7")).status_code == 200
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("method", ["A B", 'A"B', "A=\u00c9"])
+@pytest.mark.parametrize("log_format", ["text", "json"])
+async def test_no_method_makes_a_second_field(client, logged, log_format, method):
+    read = logged(log_format)
+    await client.request(method, "/v1/things/7")
+    (line,) = read()
+    if log_format == "json":
+        assert json.loads(line)["method"] == method
+    else:
+        assert f" method={json.dumps(method)} route=" in line
 
 
 async def test_the_level_may_silence_requests(client, logged):
