@@ -65,7 +65,12 @@ def lexical(bm25: Floats) -> Floats:
 
 
 def hybrid(
-    cosine: Floats, priors: Floats, words: Floats, who: Floats, *, weight: float
+    cosine: Floats,
+    priors: Floats,
+    words: Floats,
+    who: Floats | np.float32,
+    *,
+    weight: float,
 ) -> Floats:
     """Return the scores of memories, at most 1; below 0 means nothing speaks for it.
 

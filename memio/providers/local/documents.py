@@ -145,13 +145,15 @@ def _insert(
     entry: Indexed,
 ) -> Row:
     now = rows.now()
-    cursor = conn.execute(
-        "INSERT INTO documents (id, content, metadata, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (doc_id, content, metadata, now, now),
-    )
-    index.put(conn, DOCUMENTS, cursor.lastrowid or 0, (), entry)
-    return _row(conn, doc_id)
+    row = {
+        "id": doc_id,
+        "content": content,
+        "metadata": metadata,
+        "created_at": now,
+        "updated_at": now,
+    }
+    index.put(conn, DOCUMENTS, rows.insert(conn, DOCUMENTS, row), (), entry)
+    return row
 
 
 def _row(conn: sqlite3.Connection, doc_id: str) -> Row:

@@ -34,14 +34,18 @@ class LocalFactAdapter(LocalStore):
 
         def work(conn: sqlite3.Connection) -> Row:
             fact_id, now = uuid7(), rows.now()
-            row = (fact_id, user_id, agent_id, content, stored, now, now)
-            cursor = conn.execute(
-                "INSERT INTO facts (id, user_id, agent_id, content, metadata,"
-                " created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
-            index.put(conn, FACTS, cursor.lastrowid or 0, (user_id, agent_id), entry)
-            return _row(conn, fact_id)
+            row = {
+                "id": fact_id,
+                "user_id": user_id,
+                "agent_id": agent_id,
+                "content": content,
+                "metadata": stored,
+                "created_at": now,
+                "updated_at": now,
+            }
+            seq = rows.insert(conn, FACTS, row)
+            index.put(conn, FACTS, seq, (user_id, agent_id), entry)
+            return row
 
         return _fact(await self._db.write("add", work))
 

@@ -6,8 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-
-import numpy as np
+from itertools import accumulate
 
 from memio.embedding import Embedder
 from memio.providers.local.tables import Scope, Table
@@ -56,8 +55,8 @@ async def embed(embedder: Embedder, texts: Sequence[Text]) -> list[Indexed]:
     contexts = [context(text.previous) for text in texts]
     flat = [chunk for several in parts for chunk in several]
     vectors = await embedder.embed([*flat, *filter(None, contexts)])
-    ends = np.cumsum([len(several) for several in parts])
-    blocks = np.split(vectors[: len(flat)], ends[:-1])
+    ends = accumulate(map(len, parts))
+    blocks = [vectors[e - len(s) : e] for e, s in zip(ends, parts, strict=True)]
     before = iter(vectors[len(flat) :])
     return [
         Indexed(text, (in_context(block, next(before)) if said else block).tobytes())

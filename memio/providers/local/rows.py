@@ -36,6 +36,16 @@ def fetch_id(conn: sqlite3.Connection, table: Table, row_id: str) -> Row | None:
     return next(iter(found), None)
 
 
+def insert(conn: sqlite3.Connection, table: Table, row: Row) -> int:
+    """Insert a row and return its number."""
+    marks = ", ".join("?" * len(row))
+    cursor = conn.execute(
+        f"INSERT INTO {table.name} ({', '.join(row)}) VALUES ({marks})",
+        tuple(row.values()),
+    )
+    return cursor.lastrowid or 0
+
+
 def select(conn: sqlite3.Connection, table: Table, seqs: list[int]) -> dict[int, Row]:
     """Return the rows with these numbers, those that are (still) there."""
     rows = fetch(

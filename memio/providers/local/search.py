@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,13 @@ from memio.retrieval.text import capitalised, telling_words, without
 
 MOST_HITS = 200
 """Rows taken from the full-text index, if no more results are asked for."""
+
+FEW_OTHERS = 0.1
+"""So many rows beside a scope's, by its own, and the index is asked about all."""
+
+MANY_ROWS = 10_000
+COMMON = 0.1
+"""Words that this share of at least ``MANY_ROWS`` rows have are not looked up."""
 
 T = TypeVar("T")
 
@@ -92,30 +99,27 @@ def _score(  # noqa: PLR0917 (the evidence, in the order of the recipe)
     weight: float,
 ) -> tuple[NDArray[np.int64], Floats]:
     """Return every row of the scope with its score."""
-    cosine = vectors.matrix @ meaning
-    starts = np.flatnonzero(np.diff(vectors.seqs, prepend=-1))
-    if len(starts) < vectors.rows:  # a long row is as good as its best chunk
-        cosine = np.maximum.reduceat(cosine, starts)
-    seqs = vectors.seqs[starts]
+    cosine = vectors.cosine(meaning)
+    each: slice | NDArray[np.intp] = slice(None)
+    if vectors.starts is not None:  # a long row is as good as its best chunk
+        each = vectors.starts
+        cosine = np.maximum.reduceat(cosine, each)
+    seqs, alive = vectors.seqs[each], vectors.alive[each]
     if search.mode == "semantic":
         scores = cosine
     else:
         words = np.zeros(len(seqs), np.float32)
-        hits, bm25 = _hits(conn, search)
-        places = np.searchsorted(seqs, hits)
-        places = np.minimum(places, max(len(seqs) - 1, 0))
-        found = seqs[places] == hits if len(seqs) else np.zeros(len(hits), np.bool_)
-        words[places[found]] = lexical(bm25)[found]
-        who = _who(vectors, names)[vectors.who[starts]]
-        scores = hybrid(cosine, vectors.priors[starts], words, who, weight=weight)
-    alive = vectors.alive[starts]
+        hits, bm25 = _hits_among(conn, search, seqs, int(np.count_nonzero(alive)))
+        words[hits] = lexical(bm25)
+        who = _who(vectors, names)[vectors.who[each]] if names else np.float32(0)
+        scores = hybrid(cosine, vectors.priors[each], words, who, weight=weight)
+    if alive.all():
+        return seqs, scores
     return seqs[alive], scores[alive]
 
 
 def _who(vectors: Vectors, names: list[str]) -> Floats:
     """Return for each of ``vectors.names`` the share of the asked names that it has."""
-    if not names:
-        return np.zeros(max(len(vectors.names), 1), np.float32)
     asked = {name.lower() for name in names}
     shares = [len(asked & set(who.split())) for who in vectors.names] or [0]
     return np.array(shares, np.float32) / np.float32(len(asked))
@@ -167,23 +171,50 @@ def _descending(
         done, most = len(ranked), min(max(4 * most, len(ranked)), len(seqs))
 
 
-def _hits(conn: sqlite3.Connection, search: Search) -> tuple[NDArray[np.int64], Floats]:
-    """Return the rows that share words with the query, by falling BM25."""
+def _hits_among(
+    conn: sqlite3.Connection, search: Search, seqs: NDArray[np.int64], alive: int
+) -> tuple[NDArray[np.intp], Floats]:
+    """Return where in ``seqs`` the rows are that share words with the query.
+
+    The full-text index takes long to go through the word of a scope that nearly every
+    row is in. So it is then asked without, for as many more as may be of others.
+    """
+    if not len(seqs):
+        return np.zeros(0, np.intp), np.zeros(0, np.float32)
+    (last,) = conn.execute(f"SELECT max(seq) FROM {search.table.name}").fetchone()
+    others = max((last or 0) - alive, 0)
+    if others <= FEW_OTHERS * alive:
+        hits, bm25 = _hits(conn, replace(search, scope=()), alive, extra=others)
+    else:
+        hits, bm25 = _hits(conn, search, alive)
+    places = np.minimum(np.searchsorted(seqs, hits), len(seqs) - 1)
+    found = seqs[places] == hits
+    return places[found], bm25[found]
+
+
+def _hits(
+    conn: sqlite3.Connection, search: Search, rows: int = 0, *, extra: int = 0
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return the rows that share words with the query, by falling BM25.
+
+    ``rows`` is how many the scope has, ``extra`` how many more to return than needed.
+    """
     # By keyword alone, a row is found for what it says, not for what it answers.
     in_context = search.table.has_context and search.mode != "keyword"
     columns = "text previous" if in_context else "text"
-    wanted = _match(search, telling_words(search.query), columns)
+    telling = _uncommon(conn, search, telling_words(search.query), rows)
+    wanted = _match(search, telling, columns)
     if not wanted:
         return np.zeros(0, np.int64), np.zeros(0, np.float32)
     # A filter may drop hits, so more than are needed are taken; with one, all.
-    most = max(MOST_HITS, 4 * search.limit)
+    most = max(MOST_HITS, 4 * search.limit) + extra
     name = search.table.name
-    rows = conn.execute(
+    found = conn.execute(
         f"SELECT rowid, -bm25({name}_fts, 0, 1, 0.2) AS bm25 FROM {name}_fts"
         f" WHERE {name}_fts MATCH ? ORDER BY bm25 DESC, rowid DESC LIMIT ?",
         (wanted, most if search.chosen is None else -1),
     ).fetchall()
-    seqs, bm25 = zip(*rows, strict=True) if rows else ((), ())
+    seqs, bm25 = zip(*found, strict=True) if found else ((), ())
     return np.array(seqs, np.int64), np.array(bm25, np.float32)
 
 
@@ -195,17 +226,31 @@ def _frequent(
 ) -> list[str]:
     """Return the names that a good part of the scope's ``rows`` mention."""
     least = max(2, int(np.ceil(FREQUENT * rows)))
+    return [word for word in names if _is_in(conn, search, word, least)]
+
+
+def _uncommon(
+    conn: sqlite3.Connection, search: Search, words: list[str], rows: int
+) -> list[str]:
+    """Leave out the words that many of the rows have, if there are others.
+
+    BM25 takes as long for each row that has one of the words, and says little of these.
+    """
+    if rows < MANY_ROWS:
+        return words
+    least = int(COMMON * rows)
+    return [w for w in words if not _is_in(conn, search, w, least)] or words
+
+
+def _is_in(conn: sqlite3.Connection, search: Search, word: str, least: int) -> bool:
+    """Tell whether at least so many rows of the scope have a word."""
     name = search.table.name
-
-    def count(word: str) -> int:
-        found: tuple[Any] = conn.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM {name}_fts"
-            f" WHERE {name}_fts MATCH ? LIMIT ?)",
-            (_match(search, [word], "text"), least),
-        ).fetchone()
-        return int(found[0])
-
-    return [word for word in names if count(word) >= least]
+    (found,) = conn.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {name}_fts"
+        f" WHERE {name}_fts MATCH ? LIMIT ?)",
+        (_match(search, [word], "text"), least),
+    ).fetchone()
+    return bool(found >= least)
 
 
 def _match(search: Search, words: list[str], columns: str) -> str:
