@@ -1,6 +1,6 @@
 """memio: one memory gateway for AI agents, over the provider of your choice."""
 
-from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from memio.client import Memio
 from memio.exceptions import (
@@ -26,10 +26,23 @@ from memio.models import (
 )
 from memio.protocols import DocumentStore, FactStore, GraphStore, HistoryStore
 
-try:
-    __version__ = version("memio")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0.0.0"
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> str:
+        """Look the version up when it is asked for: that takes as long as the rest."""
+        if name != "__version__":
+            raise AttributeError(f"module 'memio' has no attribute '{name}'")
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+        try:
+            found = version("memio")
+        except PackageNotFoundError:  # a checkout that was never installed
+            found = "0.0.0"
+        globals()[name] = found
+        return found
+
 
 __all__ = [
     "KEEP",
