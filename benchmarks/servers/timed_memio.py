@@ -19,10 +19,10 @@ PARTS = {
     "embedding": "memio.embedding.static:StaticEmbedder._embed",
     "transaction with fsync": "memio.providers.local.writer:_commit",
     "search in the database": "memio.providers.local.database:LocalDatabase._read",
-    "words (FTS5)": "memio.providers.local.search:_hits",
+    "words (FTS5)": "memio.providers.local.search:_hits_among",
     "scoring, words included": "memio.providers.local.search:_score",
     "serialisation": "memio.jsontext:dumps",
-    "request log": "memio.server.requestlog:_write",
+    "request log": "memio.server.requestlog:log_request",
 }
 
 durations: dict[str, list[float]] = {name: [] for name in PARTS}

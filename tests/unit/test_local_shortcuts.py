@@ -58,6 +58,11 @@ async def test_a_common_word_does_not_hide_a_rare_one(facts, monkeypatch):
     await _fill(facts, "ann", 40)
     best = await facts.search(query="common granite", user_id="ann", limit=10)
     assert all("granite" in fact.content for fact in best)
+    monkeypatch.setattr(search, "MANY_ROWS", 1_000)
+    slower = await facts.search(query="common granite", user_id="ann", limit=10)
+    assert [fact.id for fact in best] == [fact.id for fact in slower]
+    for one, other in zip(best, slower, strict=True):
+        assert one.score == pytest.approx(other.score)
     assert len(await facts.search(query="common", user_id="ann", limit=40)) == 40
 
 

@@ -30,9 +30,12 @@ MOST_HITS = 200
 FEW_OTHERS = 0.1
 """So many rows beside a scope's, by its own, and the index is asked about all."""
 
-MANY_ROWS = 10_000
+MANY_ROWS = 20_000
+"""From here on, rows are found by a query's rarer words, and ranked by all."""
+
+ENOUGH_FOUND = 4_000
 COMMON = 0.1
-"""Words that this share of at least ``MANY_ROWS`` rows have are not looked up."""
+"""Words are rarer until they find that many rows, or this share of all has them."""
 
 T = TypeVar("T")
 
@@ -202,12 +205,17 @@ def _hits(
     # By keyword alone, a row is found for what it says, not for what it answers.
     in_context = search.table.has_context and search.mode != "keyword"
     columns = "text previous" if in_context else "text"
-    telling = _uncommon(conn, search, telling_words(search.query), rows)
-    wanted = _match(search, telling, columns)
-    if not wanted:
+    words = telling_words(search.query)
+    if not words:
         return np.zeros(0, np.int64), np.zeros(0, np.float32)
     # A filter may drop hits, so more than are needed are taken; with one, all.
     most = max(MOST_HITS, 4 * search.limit) + extra
+    rarer = _rarer(conn, search, words, rows)
+    wanted, times = _match(search, rarer, columns), 1
+    if others := [word for word in words if word not in rarer]:
+        # Each word stands twice, so that none counts for more than another.
+        either = _either([*rarer, *others, *others], columns)
+        wanted, times = f"{wanted} AND {either}", 2
     name = search.table.name
     found = conn.execute(
         f"SELECT rowid, -bm25({name}_fts, 0, 1, 0.2) AS bm25 FROM {name}_fts"
@@ -215,7 +223,7 @@ def _hits(
         (wanted, most if search.chosen is None else -1),
     ).fetchall()
     seqs, bm25 = zip(*found, strict=True) if found else ((), ())
-    return np.array(seqs, np.int64), np.array(bm25, np.float32)
+    return np.array(seqs, np.int64), np.array(bm25, np.float32) / np.float32(times)
 
 
 def _frequent(
@@ -226,38 +234,49 @@ def _frequent(
 ) -> list[str]:
     """Return the names that a good part of the scope's ``rows`` mention."""
     least = max(2, int(np.ceil(FREQUENT * rows)))
-    return [word for word in names if _is_in(conn, search, word, least)]
+    return [word for word in names if _count(conn, search, word, least) >= least]
 
 
-def _uncommon(
+def _rarer(
     conn: sqlite3.Connection, search: Search, words: list[str], rows: int
 ) -> list[str]:
-    """Leave out the words that many of the rows have, if there are others.
+    """Return the words by which to find enough of the ``rows``, the rarest first.
 
-    BM25 takes as long for each row that has one of the words, and says little of these.
+    BM25 takes about as long for every row that is found, however little it says: those
+    that have none of these words would hardly be among the best.
     """
     if rows < MANY_ROWS:
         return words
-    least = int(COMMON * rows)
-    return [w for w in words if not _is_in(conn, search, w, least)] or words
+    common = int(COMMON * rows)
+    counts = sorted((_count(conn, search, word, common), word) for word in words)
+    rarer: list[str] = []
+    found = 0
+    for count, word in counts:
+        if rarer and (found >= ENOUGH_FOUND or count == common):
+            break
+        rarer.append(word)
+        found += count
+    return rarer
 
 
-def _is_in(conn: sqlite3.Connection, search: Search, word: str, least: int) -> bool:
-    """Tell whether at least so many rows of the scope have a word."""
+def _count(conn: sqlite3.Connection, search: Search, word: str, most: int) -> int:
+    """Return how many rows of the scope have a word, at most ``most``."""
     name = search.table.name
-    (found,) = conn.execute(
+    found: tuple[int] = conn.execute(
         f"SELECT count(*) FROM (SELECT 1 FROM {name}_fts"
         f" WHERE {name}_fts MATCH ? LIMIT ?)",
-        (_match(search, [word], "text"), least),
+        (_match(search, [word], "text"), most),
     ).fetchone()
-    return bool(found >= least)
+    return found[0]
 
 
 def _match(search: Search, words: list[str], columns: str) -> str:
-    """Return an FTS5 expression: in the scope, any of the words; '' for no words."""
-    if not words:
-        return ""
-    either = " OR ".join(f'"{word}"' for word in words)
+    """Return an FTS5 expression: in the scope, any of the words."""
     tokens = scope_tokens(search.table, search.scope)
     scoped = f"scope : ({tokens}) AND " if tokens else ""
-    return f"{scoped}{{{columns}}} : ({either})"
+    return scoped + _either(words, columns)
+
+
+def _either(words: list[str], columns: str) -> str:
+    quoted = " OR ".join(f'"{word}"' for word in words)
+    return f"{{{columns}}} : ({quoted})"
