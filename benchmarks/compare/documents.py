@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -137,8 +138,10 @@ def run(bench: Bench) -> Comparison:
             (
                 "Every create is on disk before it is answered. memio's search is "
                 "hybrid, by meaning (exact) and words; Chroma's is by meaning (HNSW, "
-                "approximate). memio 0.3.1 is as shipped; a Chroma directory, HNSW "
-                "settings at their defaults."
+                "approximate), HNSW settings at their defaults. memio 0.3.1 is as "
+                "shipped, over a Chroma directory. The database of `chroma run` is "
+                "switched to SQLite's write-ahead log, which it has no setting for: "
+                "its creates are about three times as fast so."
             ),
         ],
     )
@@ -167,6 +170,7 @@ def _measure(
     shutil.copytree(stock / "memio-data", places["ours"] / "memio-data")
     for name in ("031", "chroma"):
         shutil.copytree(stock / "chroma", places[name] / "chroma")
+    _tune_chroma(places["chroma"] / "chroma")
     servers = {
         OURS: serve(places["ours"]),
         ORIGINAL: serve(
@@ -231,6 +235,15 @@ def _measure(
             targets={CHROMA: 1.0, **({ORIGINAL: 5.0} if size == 10_000 else {})},
         ),
     ]
+
+
+def _tune_chroma(directory: Path) -> None:
+    """Set the journal before Chroma opens the file, which then keeps it.
+
+    In SQLite's default, which Chroma leaves, each create waits for several fsyncs.
+    """
+    with closing(sqlite3.connect(directory / "chroma.sqlite3")) as conn:
+        conn.execute("PRAGMA journal_mode = WAL")
 
 
 def _check(servers: Mapping[str, Server]) -> None:

@@ -136,10 +136,11 @@ def main() -> None:
     parser.add_argument("kind", choices=("starlette", "asgi"))
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
+    lean = {"access_log": False, "server_header": False, "proxy_headers": False}
     if options.kind == "starlette":
-        uvicorn.run(by_starlette, port=options.port, access_log=False)
+        uvicorn.run(by_starlette, port=options.port, **lean)
     else:
-        uvicorn.run(by_asgi, port=options.port, access_log=False, lifespan="off")
+        uvicorn.run(by_asgi, port=options.port, lifespan="off", **lean)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,49 @@
-"""What uvicorn's HTTP/1.1 lacks: bounded heads, and bodies beside an Upgrade."""
+"""What uvicorn's HTTP/1.1 lacks: bounded heads, bodies beside an Upgrade, one write."""
 
 from __future__ import annotations
 
 import sys
-from asyncio import BaseTransport, TimerHandle, Transport
-from typing import ClassVar, cast
+from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, Transport
+from typing import Any, ClassVar, cast
 
 from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class _JoinedWrites:
+    """A transport that sends the head of an answer together with its body.
+
+    uvicorn writes them one after the other, and each write is a system call. A head
+    whose body is not there yet is sent when the event loop comes round.
+    """
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+        self.is_closing = transport.is_closing
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data = self._head + data
+            self._head = b""
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            self._loop.call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
 
 
 class StrictProtocol(HttpToolsProtocol):
@@ -34,7 +70,8 @@ class StrictProtocol(HttpToolsProtocol):
     _unread = 0  # bytes since the parser last had something to tell
 
     def connection_made(self, transport: BaseTransport) -> None:
-        super().connection_made(cast("Transport", transport))
+        joined = _JoinedWrites(cast("Transport", transport), self.loop)
+        super().connection_made(cast("Transport", joined))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
