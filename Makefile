@@ -8,7 +8,7 @@ run: .venv/run  ## serve on 127.0.0.1:8080, configured by memio-server.yaml if i
 	$(BIN)/memio-server
 
 test: lint  ## everything that takes minutes at most
-	$(BIN)/pytest -m "not long"
+	$(BIN)/pytest -m "not long" -n 2 --dist loadfile
 
 test-long: lint  ## everything
 	$(BIN)/pytest

@@ -23,6 +23,7 @@ COMPARISONS = (
     "growth",
     "workers",
     "startup",
+    "postgres",
 )
 RESULTS = ENVIRONMENTS / "results"
 

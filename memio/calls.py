@@ -94,7 +94,10 @@ class Calls:
         )
 
     def close(self) -> None:
-        """Let the threads end; one that hangs does not keep the process alive."""
+        """Let the threads end; one that hangs does not keep the process alive.
+
+        Another call begins anew.
+        """
         self._pool.close()
 
     async def _repeat(self, work: Callable[[], Awaitable[T]], times: int) -> T:
@@ -121,20 +124,20 @@ class Threads:
 
     def __init__(self, name: str, most: int) -> None:
         self._name, self._most = name, most
-        self._jobs: queue.SimpleQueue[tuple[Future[Any], Any] | None]
-        self._jobs = queue.SimpleQueue()
-        self._idle = threading.Semaphore(0)
-        self._started = 0
         self._lock = threading.Lock()
+        self._forget()
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
-        self._jobs.put((future, work))
         with self._lock:
+            self._jobs.put((future, work))
             if not self._idle.acquire(blocking=False) and self._started < self._most:
                 self._started += 1
                 threading.Thread(
-                    target=self._work, name=self._name, daemon=True
+                    target=_work,
+                    args=(self._jobs, self._idle),
+                    name=self._name,
+                    daemon=True,
                 ).start()
         return future
 
@@ -142,15 +145,25 @@ class Threads:
         with self._lock:
             for _ in range(self._started):
                 self._jobs.put(None)
-            self._started = 0
+            self._forget()
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            future, work = job
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(work())
-                except BaseException as error:  # noqa: BLE001 (it is the caller's)
-                    future.set_exception(error)
-            del job, future, work
-            self._idle.release()
+    def _forget(self) -> None:
+        """Begin with no threads; those there are end after the jobs they have."""
+        self._jobs: _Jobs = queue.SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._started = 0
+
+
+_Jobs = queue.SimpleQueue[tuple[Future[Any], Any] | None]
+
+
+def _work(jobs: _Jobs, idle: threading.Semaphore) -> None:
+    while (job := jobs.get()) is not None:
+        future, work = job
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 (it is the caller's)
+                future.set_exception(error)
+        del job, future, work
+        idle.release()

@@ -1,4 +1,4 @@
-"""The ``memio-server`` command: serve, check the configuration, embed all data anew."""
+"""The ``memio-server`` command: serve, check the configuration, tend the data."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from memio import __version__
 from memio.exceptions import MemioError
 
 if TYPE_CHECKING:
+    from memio.client import Memio
     from memio.config import Settings
 
 _CANNOT_START = 2
@@ -22,12 +24,20 @@ commands:
   serve     serve the stores over HTTP (this is what happens without a command)
   check     check the configuration and say what would be served
   reindex   embed everything stored anew, with the embedder that is configured
+  import    copy what the embedded provider has stored, in the file that --from names,
+            into the stores that are configured; stop the servers before
+  migrate-schema
+            bring the schemas of databases up to date; needed before `serve` only where
+            the server's own role may not do so
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``memio-server``; what keeps it from starting ends it with exit code 2."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if (options.command == "import") != (options.source is not None):
+        parser.error("import and --from FILE belong together")
     if options.command == "serve":
         # uvicorn, too, hands the signal that stopped it on to these.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -52,6 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _check(settings)
         elif options.command == "reindex":
             asyncio.run(_reindex(settings))
+        elif options.command == "import":
+            asyncio.run(_import(settings, options.source))
+        elif options.command == "migrate-schema":
+            asyncio.run(_migrate_schema(settings))
         else:
             _serve(settings, options)
     except MemioError as error:
@@ -70,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=("serve", "check", "reindex"),
+        choices=("serve", "check", "reindex", "import", "migrate-schema"),
         default="serve",
         help="see below",
     )
@@ -78,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", help="port to listen on (8080)")
     parser.add_argument("--workers", metavar="N", help="processes that serve (1)")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="FILE",
+        help="what to import, such as memio-data/memio.db",
+    )
     parser.add_argument("--version", action="version", version=f"memio {__version__}")
     return parser
 
@@ -122,18 +143,46 @@ def _check(settings: Settings) -> None:
 
 
 async def _reindex(settings: Settings) -> None:
-    from memio.registry import setup_errors  # noqa: PLC0415
-
-    memio = settings.build_memio()
-    with setup_errors():
-        for resource in memio.resources:
-            await resource.open()
+    memio = await _build(settings)
     for name, store in memio.stores.items():
         reindex = getattr(store, "reindex", None)
         if reindex is None:
             print(f"{name}: {settings.stores[name].provider} embeds by itself")
         else:
             print(f"{name}: {await reindex()} embedded anew")
+
+
+async def _import(settings: Settings, source: Path) -> None:
+    memio = await _build(settings)
+    for name, store in memio.stores.items():
+        take_over = getattr(store, "take_over", None)
+        if take_over is None:
+            provider = settings.stores[name].provider
+            print(f"{name}: {provider} cannot import; left as it is")
+        else:
+            print(f"{name}: {await take_over(source)} imported")
+
+
+async def _migrate_schema(settings: Settings) -> None:
+    memio = await _build(settings)
+    for name, store in memio.stores.items():
+        migrate = getattr(store, "migrate_schema", None)
+        provider = settings.stores[name].provider
+        if migrate is None:
+            print(f"{name}: {provider} has no schema to migrate")
+        else:
+            print(f"{name}: the schema is at version {await migrate()}")
+
+
+async def _build(settings: Settings) -> Memio:
+    """Build the stores, and open what they share."""
+    from memio.registry import setup_errors  # noqa: PLC0415
+
+    memio = settings.build_memio()
+    with setup_errors():
+        for resource in memio.resources:
+            await resource.open()
+    return memio
 
 
 if __name__ == "__main__":

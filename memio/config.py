@@ -121,7 +121,10 @@ class Settings:
     def build_memio(self) -> Memio:
         """Build the stores that were chosen; see ``memio.registry.build_memio``."""
         return build_memio(
-            self.stores, embedding=self.embedding, data_dir=self.data_dir
+            self.stores,
+            embedding=self.embedding,
+            data_dir=self.data_dir,
+            workers=self.server.workers,
         )
 
 

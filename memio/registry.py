@@ -36,6 +36,21 @@ class Provider:
 
 
 PROVIDERS: dict[str, Provider] = {
+    "chroma": Provider(
+        stores={
+            "facts": "memio.providers.chroma:ChromaFactAdapter",
+            "documents": "memio.providers.chroma:ChromaDocumentAdapter",
+        },
+        extra="chroma",
+    ),
+    "letta": Provider(
+        stores={
+            "facts": "memio.providers.letta:LettaFactAdapter",
+            "history": "memio.providers.letta:LettaHistoryAdapter",
+            "documents": "memio.providers.letta:LettaDocumentAdapter",
+        },
+        extra="letta",
+    ),
     "local": Provider(
         stores={
             "facts": "memio.providers.local:LocalFactAdapter",
@@ -43,6 +58,44 @@ PROVIDERS: dict[str, Provider] = {
             "documents": "memio.providers.local:LocalDocumentAdapter",
             "graph": "memio.providers.local:LocalGraphAdapter",
         }
+    ),
+    "mem0": Provider(
+        stores={
+            "facts": "memio.providers.mem0:Mem0FactAdapter",
+            "graph": "memio.providers.mem0:Mem0GraphAdapter",
+        },
+        extra="mem0",
+    ),
+    "postgres": Provider(
+        stores={
+            "facts": "memio.providers.postgres:PostgresFactAdapter",
+            "history": "memio.providers.postgres:PostgresHistoryAdapter",
+            "documents": "memio.providers.postgres:PostgresDocumentAdapter",
+            "graph": "memio.providers.postgres:PostgresGraphAdapter",
+        },
+        extra="postgres",
+    ),
+    "qdrant": Provider(
+        stores={
+            "facts": "memio.providers.qdrant:QdrantFactAdapter",
+            "documents": "memio.providers.qdrant:QdrantDocumentAdapter",
+        },
+        extra="qdrant",
+    ),
+    "supermemory": Provider(
+        stores={
+            "facts": "memio.providers.supermemory:SupermemoryFactAdapter",
+            "documents": "memio.providers.supermemory:SupermemoryDocumentAdapter",
+        },
+        extra="supermemory",
+    ),
+    "zep": Provider(
+        stores={
+            "facts": "memio.providers.zep:ZepFactAdapter",
+            "history": "memio.providers.zep:ZepHistoryAdapter",
+            "graph": "memio.providers.zep:ZepGraphAdapter",
+        },
+        extra="zep",
     ),
 }
 """The providers that memio ships, by name."""
@@ -65,10 +118,12 @@ class BuildContext:
 
     Attributes:
         data_dir: The directory for files whose place nobody chose.
+        workers: How many processes of the server will have the stores open at once.
     """
 
-    def __init__(self, *, data_dir: Path, embedding: Choice) -> None:
+    def __init__(self, *, data_dir: Path, embedding: Choice, workers: int = 1) -> None:
         self.data_dir = data_dir
+        self.workers = workers
         self._embedding = embedding
         self._embedder: Embedder | None = None
         self._shared: dict[Hashable, Any] = {}
@@ -138,14 +193,18 @@ def load_adapter(name: str, store: StoreName) -> type[Adapter]:
 
 
 def build_memio(
-    stores: Mapping[StoreName, Choice], *, embedding: Choice, data_dir: Path
+    stores: Mapping[StoreName, Choice],
+    *,
+    embedding: Choice,
+    data_dir: Path,
+    workers: int = 1,
 ) -> Memio:
     """Build the stores that were chosen; nothing is opened yet.
 
     Raises:
         SetupError: An adapter or the embedder refuses its settings.
     """
-    context = BuildContext(data_dir=data_dir, embedding=embedding)
+    context = BuildContext(data_dir=data_dir, embedding=embedding, workers=workers)
     with setup_errors():
         built = {
             name: load_adapter(choice.provider, name).from_config(

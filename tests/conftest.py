@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,18 @@ def api(server: Server) -> Iterator[Api]:
         for path in ("facts", "history/sessions", "documents", "graph"):
             assert client.delete(f"/v1/{path}").status_code == 204
         yield client
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The dsn of a PostgreSQL with pgvector: MEMIO_TEST_DSN, or one of its own."""
+    if given := os.environ.get("MEMIO_TEST_DSN"):
+        yield given
+        return
+    from tests.postgres.server import Postgres  # noqa: PLC0415 (few tests want it)
+
+    with Postgres() as running:
+        yield running.dsn()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from memio.exceptions import (
     ValidationError,
 )
 from memio.models import KEEP, Document, Fact, GraphResult, Message, Page, Triple
-from tests.contract import check_response, find, proven
+from tests.contract import check_response, find
 
 DROPPED = (None, KEEP)
 
@@ -103,8 +103,6 @@ class RemoteStore:
         response = await self._client.request(method, path, **options)
         operation = find(method, response.request.url.raw_path.decode().split("?")[0])
         check_response(operation, response.request, response)
-        if operation:
-            proven.add((operation.id, response.status_code))
         if response.is_error:
             raise_error(response)
         return response

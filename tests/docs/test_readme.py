@@ -17,9 +17,12 @@ from memio.embedding import EMBEDDERS
 from memio.filters import _COMBINATORS, _OPERATORS
 from memio.registry import PROVIDERS, import_object
 from memio.server.errors import STATUS
-from tests.contract import OPERATIONS
+from tests.contract import OPERATIONS, Api, error_of
+from tests.docs.support import WITNESSES, limits, support
 from tests.dropin.differences import DIFFERENCES
 from tests.serving import Server
+from tests.standins.mem0 import Mem0Standin
+from tests.standins.service import serving
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text()
 
@@ -98,6 +101,43 @@ def test_every_provider_is_listed_with_its_stores_and_settings() -> None:
             for setting in names_of(import_object(target).SETTINGS)
         }
         assert set(code(settings)) == every
+
+
+def test_the_originals_configuration_serves_as_it_stands(tmp_path: Path) -> None:
+    with serving(Mem0Standin()) as mem0:
+        environ = {"MEM0_API_KEY": Mem0Standin.KEY, "MEM0_HOST": mem0}
+        config = snippet("yaml", "Providers")
+        with (
+            Server(tmp_path, config, environ) as server,
+            Api(base_url=server.url) as api,
+        ):
+            fact = {"content": "likes coffee", "user_id": "alice"}
+            stored = api.post("/v1/facts", json=fact)
+            assert stored.status_code == 201
+            assert api.get("/v1/facts?user_id=alice").json() == [stored.json()]
+            text = {"content": "Returns are free for 30 days.", "doc_id": "returns"}
+            assert api.post("/v1/documents", json=text).status_code == 201
+            assert error_of(api.post("/v1/documents", json=text))[0] == 409
+            found = api.post("/v1/documents/search", json={"query": "send it back"})
+            assert [document["id"] for document in found.json()] == ["returns"]
+            assert error_of(api.get("/v1/graph/entities/A")) == (501, "not_configured")
+        assert Mem0Standin.KEY not in server.log
+        assert "coffee" not in server.log
+
+
+def test_what_each_provider_supports_is_what_the_kit_saw() -> None:
+    listed = {code(cells[0])[0]: cells[1:] for cells in rows("What each can do")}
+    assert listed == {
+        name: [support(provider, name) for provider in PROVIDERS] for name in WITNESSES
+    }
+    meta = {"getHealth", "getReadiness", "getDocs", "redirectToDocs"}
+    meta |= {"getOpenapiJson", "getOpenapiYaml"}
+    assert WITNESSES.keys() == {operation.id for operation in OPERATIONS} - meta
+
+
+def test_every_limit_of_a_provider_is_told() -> None:
+    listed = {(code(p)[0], store, why) for p, store, why in rows("Limits")}
+    assert listed == set(limits())
 
 
 def test_every_embedder_is_listed_with_its_settings() -> None:

@@ -11,8 +11,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 import memio
+from memio.registry import PROVIDERS
 from tests.contract import ROOT, Api, error_of
 from tests.serving import Server
 
@@ -125,6 +127,26 @@ def test_the_installed_server_serves_all_four_stores(
             f"{seconds[1]:.2f} s; resident when idle {memory / 1024:.0f} MiB; "
             f"installed {sizes(site_packages)}"
         )
+
+
+@pytest.mark.parametrize("name", [n for n, p in PROVIDERS.items() if p.extra])
+def test_a_missing_sdk_is_named_with_its_cure(
+    installed: Path, tmp_path: Path, name: str
+) -> None:
+    provider = PROVIDERS[name]
+    config = {"stores": {store: {"provider": name} for store in provider.stores}}
+    (tmp_path / "memio-server.yaml").write_text(yaml.safe_dump(config))
+    done = subprocess.run(
+        [installed / "memio-server", "check"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"pip install 'memio[{provider.extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def use_every_store(api: Api) -> None:

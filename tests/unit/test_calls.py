@@ -88,3 +88,10 @@ async def test_blocking_calls_that_hang_do_not_hold_others_beyond_the_deadline()
     free.set()
     assert await calls.run_blocking("get", lambda: 1) == 1
     calls.close()
+
+
+async def test_blocking_calls_go_on_after_closing() -> None:
+    calls = Calls("far", threads=2, timeout=5)
+    for _ in range(3):
+        assert await calls.run_blocking("get", lambda: 1) == 1
+        calls.close()
