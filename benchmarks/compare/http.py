@@ -90,7 +90,7 @@ def requests(port: int) -> dict[str, Request]:
 
 
 def run(bench: Bench) -> Comparison:
-    rounds = bench.pick(full=4, quick=2, smoke=1)
+    rounds = bench.pick(full=4, quick=1, smoke=1)
     connected = (1, 32) if bench.size == "full" else (32,)
     rows: list[Row] = []
     with ExitStack() as stack:

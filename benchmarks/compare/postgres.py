@@ -249,7 +249,7 @@ def _measure(
 def _client(
     bench: Bench, port: int, client: _Ours
 ) -> Callable[[], Mapping[str, float]]:
-    seconds = bench.pick(full=3.0, quick=1.5, smoke=0.5)
+    seconds = bench.pick(full=3.0, quick=0.7, smoke=0.5)
 
     def load(requests: Iterator[bytes], clients: int, status: int) -> Load:
         until = time.perf_counter() + seconds

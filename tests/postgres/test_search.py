@@ -20,6 +20,7 @@ from memio.models import Message, Mode, Triple
 from memio.providers.local import LocalDatabase, LocalFactAdapter
 from memio.providers.postgres import (
     PostgresDatabase,
+    PostgresDocumentAdapter,
     PostgresFactAdapter,
     PostgresGraphAdapter,
     PostgresHistoryAdapter,
@@ -270,7 +271,9 @@ async def test_everybodys_rows_are_searched_by_index(store, mode: Mode) -> None:
     assert ("facts_nearest" in used) == (mode != "keyword")
 
 
-@pytest.mark.parametrize("kind", [PostgresHistoryAdapter, PostgresGraphAdapter])
+@pytest.mark.parametrize(
+    "kind", [PostgresHistoryAdapter, PostgresDocumentAdapter, PostgresGraphAdapter]
+)
 async def test_other_stores_have_indexes_too(connect, kind) -> None:
     """On tables as small as these a scan is cheaper, and so is forbidden."""
     store = await connect(kind)
@@ -280,14 +283,23 @@ async def test_other_stores_have_indexes_too(connect, kind) -> None:
         await store.get(entity="tea")
         await store.get(entity="hot", user_id="ann")
         await store.delete(entity="hot", user_id="ann")
+    elif kind is PostgresDocumentAdapter:
+        await store.add(content="hot tea", doc_id="tea", metadata={"a": 1})
+        await store.get(doc_id="tea")
+        await store.update(doc_id="tea", content="green tea")
+        await store.upsert(doc_id="tea", content="hot tea")
+        await store.get_all(filters={"a": 1})
+        await store.search(query="hot tea")
+        await store.delete_all(filters={"a": 1})
     else:
         await store.add(session_id="s", messages=[Message("user", "hi")], user_id="ann")
         await store.get(session_id="s")
         await store.search(query="hi", session_id="s")
         await store.delete(session_id="s")
         await store.delete_all(user_id="ann")
-    await store.get_all(user_id="ann")
-    await store.search(query="hot tea", user_id="ann")
+    if kind is not PostgresDocumentAdapter:
+        await store.get_all(user_id="ann")
+        await store.search(query="hot tea", user_id="ann")
     assert scanned(scans) == set()
 
 
