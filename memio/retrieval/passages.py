@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from itertools import accumulate
 
 from memio.retrieval.scoring import Floats, in_context
 from memio.retrieval.text import chunks, context
@@ -27,19 +26,38 @@ class Text:
     previous: str = ""
     spoken: bool = False
 
+    @property
+    def searchable(self) -> str:
+        """The text that words are looked up in."""
+        return f"{self.who}: {self.content}" if self.spoken else self.content
 
-def to_embed(texts: Sequence[Text]) -> list[str]:
-    """Return what an embedder must read so that ``as_blocks`` has its vectors."""
-    passages = [passage for text in texts for passage in chunks(text.content)]
-    return [*passages, *filter(None, (context(text.previous) for text in texts))]
 
+class Passages:
+    """The passages of some texts.
 
-def as_blocks(texts: Sequence[Text], vectors: Floats) -> list[Floats]:
-    """Return each text's vectors, shape (passages, dim): those of ``to_embed``."""
-    ends = np.cumsum([len(chunks(text.content)) for text in texts])
-    blocks = np.split(vectors[: ends[-1]], ends[:-1])
-    before = iter(vectors[ends[-1] :])
-    return [
-        in_context(block, next(before)) if context(text.previous) else block
-        for text, block in zip(texts, blocks, strict=True)
-    ]
+    Attributes:
+        each: The passages of each text.
+    """
+
+    def __init__(self, texts: Sequence[Text]) -> None:
+        self.each = [chunks(text.content) for text in texts]
+        self._contexts = [context(text.previous) for text in texts]
+
+    @property
+    def to_embed(self) -> list[str]:
+        """What an embedder must read so that ``blocks`` has its vectors."""
+        passages = [passage for several in self.each for passage in several]
+        return [*passages, *filter(None, self._contexts)]
+
+    def blocks(self, vectors: Floats) -> list[Floats]:
+        """Return each text's vectors, shape (passages, dim): those of ``to_embed``."""
+        ends = accumulate(map(len, self.each))
+        blocks = [
+            vectors[end - len(several) : end]
+            for end, several in zip(ends, self.each, strict=True)
+        ]
+        before = iter(vectors[sum(map(len, self.each)) :])
+        return [
+            in_context(block, next(before)) if said else block
+            for block, said in zip(blocks, self._contexts, strict=True)
+        ]

@@ -8,10 +8,9 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from memio import jsontext
-from memio.exceptions import ValidationError
+from memio.metadata import dump_metadata
 from memio.models import Metadata
 
-MOST_METADATA: Final = 64 * 1024
 MOST_SCALAR: Final = 256
 """The longest text, in characters, that engines are given to filter by."""
 
@@ -59,16 +58,8 @@ class Record:
         Raises:
             ValidationError: The metadata is larger than memio keeps, or not JSON.
         """
-        try:
-            size = len(jsontext.dumps(self.metadata))
-            text = jsontext.dumps(self)
-        except (TypeError, ValueError) as error:
-            raise ValidationError("metadata must be a JSON object.") from error
-        if size > MOST_METADATA:
-            raise ValidationError(
-                f"metadata takes {size} bytes as JSON; keep it under {MOST_METADATA}."
-            )
-        return text.decode()
+        dump_metadata(self.metadata)
+        return jsontext.dumps(self).decode()
 
     @classmethod
     def load(cls, text: str) -> Record:

@@ -17,6 +17,7 @@ KERNEL = {
     "idmap",
     "ids",
     "jsontext",
+    "metadata",
     "models",
     "protocols",
 }

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from memio.exceptions import ValidationError
 from memio.filters import And, Compare, Filter, Or, matcher, parse
+from memio.metadata import MOST_METADATA
 from memio.vectorstore.narrow import narrow
 from memio.vectorstore.record import (
-    MOST_METADATA,
     Record,
     is_field,
     latest,

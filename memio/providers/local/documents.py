@@ -7,12 +7,14 @@ from functools import partial
 
 from memio.exceptions import ConflictError, NotFoundError
 from memio.ids import uuid7
+from memio.metadata import dump_metadata, load_metadata
 from memio.models import KEEP, Document, Filters, Keep, Metadata, Mode, Page
 from memio.providers.local import index, rows, search, tables
-from memio.providers.local.index import Indexed, Text
+from memio.providers.local.index import Indexed
 from memio.providers.local.rows import Row
 from memio.providers.local.store import LocalStore
 from memio.providers.local.tables import DOCUMENTS
+from memio.retrieval.passages import Text
 
 
 class LocalDocumentAdapter(LocalStore):
@@ -27,7 +29,7 @@ class LocalDocumentAdapter(LocalStore):
         doc_id: str | None = None,
         metadata: Metadata | None = None,
     ) -> Document:
-        stored = rows.dump(metadata)
+        stored = dump_metadata(metadata)
         (entry,) = await self._embed(Text(content))
 
         def work(conn: sqlite3.Connection) -> Row:
@@ -115,7 +117,7 @@ class LocalDocumentAdapter(LocalStore):
         metadata: Metadata | Keep | None,
     ) -> tuple[Document, bool]:
         """Replace a document; ``upsert`` creates the one that is missing."""
-        given = None if metadata is KEEP else rows.dump(metadata)
+        given = None if metadata is KEEP else dump_metadata(metadata)
         (entry,) = await self._embed(Text(content))
 
         def work(conn: sqlite3.Connection) -> tuple[Row, bool]:
@@ -167,7 +169,7 @@ def _document(row: Row, score: float | None = None) -> Document:
     return Document(
         id=row["id"],
         content=row["content"],
-        metadata=rows.load(row["metadata"]),
+        metadata=load_metadata(row["metadata"]),
         score=score,
         created_at=rows.as_moment(row["created_at"]),
         updated_at=rows.as_moment(row["updated_at"]),

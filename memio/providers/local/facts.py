@@ -7,12 +7,13 @@ from functools import partial
 
 from memio.exceptions import NotFoundError
 from memio.ids import uuid7
+from memio.metadata import dump_metadata, load_metadata
 from memio.models import KEEP, Fact, Filters, Keep, Metadata, Mode, Page
 from memio.providers.local import index, rows, search, tables
-from memio.providers.local.index import Text
 from memio.providers.local.rows import Row
 from memio.providers.local.store import LocalStore
 from memio.providers.local.tables import FACTS
+from memio.retrieval.passages import Text
 from memio.retrieval.text import capitalised
 
 
@@ -29,7 +30,7 @@ class LocalFactAdapter(LocalStore):
         agent_id: str | None = None,
         metadata: Metadata | None = None,
     ) -> Fact:
-        stored = rows.dump(metadata)
+        stored = dump_metadata(metadata)
         (entry,) = await self._embed(_text(content))
 
         def work(conn: sqlite3.Connection) -> Row:
@@ -95,7 +96,7 @@ class LocalFactAdapter(LocalStore):
     async def update(
         self, *, fact_id: str, content: str, metadata: Metadata | Keep | None = KEEP
     ) -> Fact:
-        given = None if metadata is KEEP else rows.dump(metadata)
+        given = None if metadata is KEEP else dump_metadata(metadata)
         (entry,) = await self._embed(_text(content))
 
         def work(conn: sqlite3.Connection) -> Row:
@@ -161,7 +162,7 @@ def _fact(row: Row, score: float | None = None) -> Fact:
         content=row["content"],
         user_id=row["user_id"],
         agent_id=row["agent_id"],
-        metadata=rows.load(row["metadata"]),
+        metadata=load_metadata(row["metadata"]),
         score=score,
         created_at=rows.as_moment(row["created_at"]),
         updated_at=rows.as_moment(row["updated_at"]),

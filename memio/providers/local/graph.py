@@ -9,12 +9,14 @@ from typing import Any
 
 from memio.exceptions import NotFoundError
 from memio.ids import uuid7
+from memio.metadata import dump_metadata, load_metadata
 from memio.models import Filters, GraphResult, Mode, Triple
 from memio.providers.local import index, rows, search, tables
-from memio.providers.local.index import Indexed, Text
+from memio.providers.local.index import Indexed
 from memio.providers.local.rows import Row
 from memio.providers.local.store import LocalStore
 from memio.providers.local.tables import TRIPLES
+from memio.retrieval.passages import Text
 
 
 class LocalGraphAdapter(LocalStore):
@@ -25,7 +27,7 @@ class LocalGraphAdapter(LocalStore):
     async def add(
         self, *, triples: list[Triple], user_id: str | None = None
     ) -> list[Triple]:
-        metadata = [rows.dump(triple.metadata) for triple in triples]
+        metadata = [dump_metadata(triple.metadata) for triple in triples]
         entries = await self._embed(
             *(_text(t.subject, t.predicate, t.object) for t in triples)
         )
@@ -211,6 +213,6 @@ def _triple(row: Mapping[str, Any]) -> Triple:
         subject=row["subject"],
         predicate=row["predicate"],
         object=row["object"],
-        metadata=rows.load(row["metadata"]),
+        metadata=load_metadata(row["metadata"]),
         id=row["id"],
     )

@@ -9,12 +9,14 @@ from typing import Any
 
 from memio.exceptions import ConflictError, NotFoundError
 from memio.ids import cursor_at, position_of, uuid7
+from memio.metadata import dump_metadata, load_metadata
 from memio.models import Filters, Message, Mode, Page
 from memio.providers.local import index, rows, search, tables
-from memio.providers.local.index import Indexed, Text
+from memio.providers.local.index import Indexed
 from memio.providers.local.rows import Row
 from memio.providers.local.store import LocalStore
 from memio.providers.local.tables import MESSAGES
+from memio.retrieval.passages import Text
 
 
 class LocalHistoryAdapter(LocalStore):
@@ -25,7 +27,7 @@ class LocalHistoryAdapter(LocalStore):
     async def add(
         self, *, session_id: str, messages: list[Message], user_id: str | None = None
     ) -> list[Message]:
-        metadata = [rows.dump(message.metadata) for message in messages]
+        metadata = [dump_metadata(message.metadata) for message in messages]
         previous = await self._db.read("add", lambda conn: _last(conn, session_id))
         said = [previous, *(message.content for message in messages)]
         entries = await self._embed(
@@ -237,7 +239,7 @@ def _message(
     return Message(
         role=row["role"],
         content=row["content"],
-        metadata=rows.load(row["metadata"]),
+        metadata=load_metadata(row["metadata"]),
         timestamp=datetime.fromisoformat(row["timestamp"]),
         name=row["name"],
         id=row["id"],

@@ -6,39 +6,15 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import accumulate
 
 from memio.embedding import Embedder
 from memio.providers.local.tables import Scope, Table
-from memio.retrieval.scoring import in_context
-from memio.retrieval.text import chunks, context
+from memio.retrieval.passages import Passages, Text
 
 LOG_KEPT = 50_000
 """Changes that the log keeps; a process further behind reads its vectors anew."""
 
 _PRUNE_EVERY = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """The searchable text of a row.
-
-    Attributes:
-        content: What the row says.
-        who: Who says it, or whom it is about.
-        previous: The message before it, which it may answer.
-        spoken: Whether ``who`` is the speaker, whose words can be found by the name.
-    """
-
-    content: str
-    who: str = ""
-    previous: str = ""
-    spoken: bool = False
-
-    @property
-    def searchable(self) -> str:
-        """The text that words are looked up in."""
-        return f"{self.who}: {self.content}" if self.spoken else self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +27,11 @@ class Indexed:
 
 async def embed(embedder: Embedder, texts: Sequence[Text]) -> list[Indexed]:
     """Give texts their vectors: one per chunk, float32, in one blob per text."""
-    parts = [chunks(text.content) for text in texts]
-    contexts = [context(text.previous) for text in texts]
-    flat = [chunk for several in parts for chunk in several]
-    vectors = await embedder.embed([*flat, *filter(None, contexts)])
-    ends = accumulate(map(len, parts))
-    blocks = [vectors[e - len(s) : e] for e, s in zip(ends, parts, strict=True)]
-    before = iter(vectors[len(flat) :])
+    passages = Passages(texts)
+    vectors = await embedder.embed(passages.to_embed)
     return [
-        Indexed(text, (in_context(block, next(before)) if said else block).tobytes())
-        for text, block, said in zip(texts, blocks, contexts, strict=True)
+        Indexed(text, block.tobytes())
+        for text, block in zip(texts, passages.blocks(vectors), strict=True)
     ]
 
 

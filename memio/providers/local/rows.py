@@ -8,14 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from memio import jsontext
-from memio.exceptions import ValidationError
 from memio.filters import Predicate
 from memio.ids import cursor_at, position_of
-from memio.models import Metadata
+from memio.metadata import load_metadata
 from memio.providers.local import index
 from memio.providers.local.tables import Table
-
-MOST_METADATA = 64 * 1024
 
 Row = Mapping[str, Any]
 """A row by column name."""
@@ -100,31 +97,7 @@ def delete_where(
 
 def selected(row: Row, chosen: Predicate | None) -> bool:
     """Tell whether a row's metadata matches."""
-    return chosen is None or chosen(load(row["metadata"]))
-
-
-def load(text: str | None) -> Metadata | None:
-    """Read metadata as it is stored."""
-    return None if text is None else jsontext.loads(text)
-
-
-def dump(metadata: Metadata | None) -> str | None:
-    """Write metadata as it is stored.
-
-    Raises:
-        ValidationError: It is larger than memio keeps, or not JSON.
-    """
-    if metadata is None:
-        return None
-    try:
-        text = jsontext.dumps(metadata)
-    except (TypeError, ValueError) as error:
-        raise ValidationError("metadata must be a JSON object.") from error
-    if len(text) > MOST_METADATA:
-        raise ValidationError(
-            f"metadata takes {len(text)} bytes as JSON; keep it under {MOST_METADATA}."
-        )
-    return text.decode()
+    return chosen is None or chosen(load_metadata(row["metadata"]))
 
 
 def now() -> int:

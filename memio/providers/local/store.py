@@ -18,9 +18,9 @@ from memio.providers.local.database import (
     LocalDatabase,
     set_fingerprint,
 )
-from memio.providers.local.index import Text
 from memio.providers.local.rows import Row
 from memio.providers.local.tables import Table
+from memio.retrieval.passages import Text
 
 _REINDEX_BATCH = 256
 

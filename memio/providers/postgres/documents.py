@@ -6,6 +6,7 @@ from typing import cast
 
 from memio.exceptions import ConflictError, NotFoundError
 from memio.ids import uuid7
+from memio.metadata import load_metadata
 from memio.models import KEEP, Document, Filters, Keep, Metadata, Mode, Page
 from memio.providers.postgres import index, rows, search
 from memio.providers.postgres.connection import Connection, Row
@@ -148,7 +149,7 @@ def _document(row: Row, score: float | None = None) -> Document:
     return Document(
         id=row["id"],
         content=row["content"],
-        metadata=rows.load(row["metadata"]),
+        metadata=load_metadata(row["metadata"]),
         score=score,
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -6,6 +6,7 @@ from typing import cast
 
 from memio.exceptions import NotFoundError
 from memio.ids import uuid7
+from memio.metadata import load_metadata
 from memio.models import KEEP, Fact, Filters, Keep, Metadata, Mode, Page
 from memio.providers.postgres import index, rows, search
 from memio.providers.postgres.connection import Connection, Row
@@ -127,7 +128,7 @@ def _fact(row: Row, score: float | None = None) -> Fact:
         content=row["content"],
         user_id=row["user_id"],
         agent_id=row["agent_id"],
-        metadata=rows.load(row["metadata"]),
+        metadata=load_metadata(row["metadata"]),
         score=score,
         created_at=row["created_at"],
         updated_at=row["updated_at"],

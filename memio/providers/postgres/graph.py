@@ -8,6 +8,7 @@ from hashlib import sha256
 from memio import jsontext
 from memio.exceptions import NotFoundError
 from memio.ids import uuid7
+from memio.metadata import load_metadata
 from memio.models import Filters, GraphResult, Mode, Triple
 from memio.providers.postgres import index, rows, search
 from memio.providers.postgres.connection import Connection, Row
@@ -194,6 +195,6 @@ def _triple(row: Row) -> Triple:
         subject=row["subject"],
         predicate=row["predicate"],
         object=row["object"],
-        metadata=rows.load(row["metadata"]),
+        metadata=load_metadata(row["metadata"]),
         id=row["id"],
     )

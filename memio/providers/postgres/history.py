@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from memio.exceptions import ConflictError, NotFoundError
 from memio.ids import cursor_at, position_of, uuid7
+from memio.metadata import load_metadata
 from memio.models import Filters, Message, Mode, Page
 from memio.providers.postgres import index, rows, search
 from memio.providers.postgres.connection import Connection, Row, affected
@@ -214,7 +215,7 @@ def _message(row: Row, score: float | None = None) -> Message:
     return Message(
         role=row["role"],
         content=row["content"],
-        metadata=rows.load(row["metadata"]),
+        metadata=load_metadata(row["metadata"]),
         timestamp=datetime.fromisoformat(row["timestamp"]),
         name=row["name"],
         id=row["id"],

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from memio.embedding import Embedder
 from memio.providers.postgres.tables import Parameters, Table
 from memio.providers.postgres.vectors import packed
-from memio.retrieval.passages import Text, as_blocks, to_embed
+from memio.retrieval.passages import Passages, Text
 from memio.retrieval.scoring import prior
-from memio.retrieval.text import chunks
 
 MOST_CHARACTERS = 200_000
 """How much of a passage is looked up by words: a tsvector holds at most a megabyte."""
@@ -68,13 +67,15 @@ async def embed(
     embedder: Embedder, table: Table, texts: Sequence[Text], keys: Sequence[str]
 ) -> Parts:
     """Take texts apart, and give their passages vectors; a key for each text."""
-    vectors = await embedder.embed(to_embed(texts))
-    found = Parts()
-    for key, text, block in zip(keys, texts, as_blocks(texts, vectors), strict=True):
+    passages, found = Passages(texts), Parts()
+    blocks = passages.blocks(await embedder.embed(passages.to_embed))
+    for key, text, block, several in zip(
+        keys, texts, blocks, passages.each, strict=True
+    ):
         words = len(text.content.split())
         worth = prior(words) if table.has_prior else 0.0
         speaker = f"{text.who}: " if text.spoken else ""
-        for part, passage in enumerate(chunks(text.content)):
+        for part, passage in enumerate(several):
             found.keys.append(key)
             found.parts.append(part)
             found.words.append(words)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from memio import jsontext
-from memio.exceptions import ValidationError
 from memio.filters import matcher, parse
 from memio.ids import cursor_at, position_of
+from memio.metadata import dump_metadata, load_metadata
 from memio.models import Filters, Metadata
 from memio.providers.postgres.conditions import filterable, meets
 from memio.providers.postgres.connection import Connection, Row, affected
@@ -20,7 +19,6 @@ from memio.providers.postgres.tables import (
     in_scope,
 )
 
-MOST_METADATA = 64 * 1024
 _MOST_AT_ONCE = 1000
 
 Stored = tuple[str | None, str | None]
@@ -77,7 +75,7 @@ class Where:
 
     def lets_by(self, row: Row) -> bool:
         """Tell whether a row's metadata is what the filter asks for."""
-        return self._chosen is None or self._chosen(load(row["metadata"]))
+        return self._chosen is None or self._chosen(load_metadata(row["metadata"]))
 
 
 async def fetch_id(db: PostgresDatabase, table: Table, row_id: str) -> Row | None:
@@ -180,25 +178,11 @@ async def _matching(conn: Connection, where: Where, lock: str) -> AsyncIterator[
             yield row["seq"]
 
 
-def load(text: str | None) -> Metadata | None:
-    """Read metadata as it is stored."""
-    return None if text is None else jsontext.loads(text)
-
-
 def dump(metadata: Metadata | None) -> Stored:
     """Write metadata.
 
     Raises:
         ValidationError: It is larger than memio keeps, or not JSON.
     """
-    if metadata is None:
-        return None, "{}"
-    try:
-        text = jsontext.dumps(metadata)
-    except (TypeError, ValueError) as error:
-        raise ValidationError("metadata must be a JSON object.") from error
-    if len(text) > MOST_METADATA:
-        raise ValidationError(
-            f"metadata takes {len(text)} bytes as JSON; keep it under {MOST_METADATA}."
-        )
-    return text.decode(), filterable(metadata)
+    text = dump_metadata(metadata)
+    return (None, "{}") if text is None else (text, filterable(metadata))
