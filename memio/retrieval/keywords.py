@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from memio.retrieval.scoring import Floats, lexical
 from memio.retrieval.text import telling_words, words
 
-_SATURATION = 1.2  # how soon repeating a word stops to count: BM25's k1
-_LENGTH = 0.75  # how much a long text's words count less: BM25's b
+_K1 = 1.2  # how soon repeating a word stops to count
+_B = 0.75  # how much a long text's words count less
 
 
 def rank(query: str, texts: Sequence[str]) -> Floats:
@@ -23,14 +23,28 @@ def rank(query: str, texts: Sequence[str]) -> Floats:
     """
     wanted = [word.casefold() for word in telling_words(query)]
     counts = [Counter(word.casefold() for word in words(text)) for text in texts]
-    lengths = [count.total() for count in counts]
-    usual = sum(lengths) / len(texts) if any(lengths) else 1.0
-    scores = np.zeros(len(texts), dtype=np.float32)
-    for word in wanted:
-        holding = [i for i, count in enumerate(counts) if word in count]
-        rarity = math.log1p((len(texts) - len(holding) + 0.5) / (len(holding) + 0.5))
-        for i in holding:
-            often = counts[i][word]
-            damping = _SATURATION * (1 - _LENGTH + _LENGTH * lengths[i] / usual)
-            scores[i] += rarity * often * (_SATURATION + 1) / (often + damping)
-    return lexical(scores)
+    often = ([count[word] for count in counts] for word in wanted)
+    return lexical(bm25(often, [count.total() for count in counts]))
+
+
+def bm25(often: Iterable[ArrayLike], lengths: Sequence[int]) -> Floats:
+    """Return Okapi BM25 of texts among themselves, shape (len(lengths),).
+
+    Args:
+        often: For each word, how often it stands in each text.
+        lengths: Of the texts, in words.
+    """
+    length = np.array(lengths, np.float64)
+    scores = np.zeros(len(length))
+    usual = length.mean() if length.any() else 1.0
+    damping = _K1 * (1 - _B + _B * length / usual)
+    for counts in often:
+        found: NDArray[np.float64] = np.asarray(counts, np.float64)
+        holding = np.count_nonzero(found)
+        rarity = np.log1p((len(found) - holding + 0.5) / (holding + 0.5))
+        # Where a word is missing, its weight is 0, whatever the text's length.
+        weight = np.divide(
+            found, found + damping, out=np.zeros_like(found), where=found > 0
+        )
+        scores += rarity * weight * (_K1 + 1)
+    return scores.astype(np.float32)

@@ -18,6 +18,7 @@ import numpy as np
 from memio.embedding import Embedder
 from memio.filters import Predicate
 from memio.models import Mode
+from memio.retrieval.keywords import bm25
 from memio.retrieval.scoring import Floats, hybrid, lexical, prior
 from memio.retrieval.text import telling_words
 from memio.vectorstore.collection import Collection, Vectors, Where
@@ -34,7 +35,6 @@ MOST_WORDS: Final = 16
 
 _GROWTH: Final = 4
 _BATCH: Final = 100  # texts in memory at a time
-_K1, _B = 1.2, 0.75  # BM25, as Lucene and SQLite have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ def _score(asked: Search, candidates: list[_Candidate], weight: float) -> Floats
     else:
         counts = [each.counts for each in candidates]
         lengths = [each.length for each in candidates]
-        words = lexical(_bm25(counts, lengths))
+        words = lexical(bm25(zip(*counts, strict=True), lengths))
         if asked.mode == "keyword":
             scores = words
         else:
@@ -199,16 +199,3 @@ def _score(asked: Search, candidates: list[_Candidate], weight: float) -> Floats
             scores = hybrid(cosines, priors, words, nothing, weight=weight)
     limited: Floats = np.clip(scores, 0, 1)
     return limited
-
-
-def _bm25(counts: list[list[int]], lengths: list[int]) -> Floats:
-    """Return BM25 of texts, by how often each word stands in each of them."""
-    if not counts or not counts[0]:
-        return np.zeros(len(counts), np.float32)
-    often, length = np.array(counts, np.float64), np.array(lengths, np.float64)
-    holding = (often > 0).sum(axis=0)
-    rarity = np.log1p((len(counts) - holding + 0.5) / (holding + 0.5))
-    norm = _K1 * (1 - _B + _B * length / length.mean())
-    found = often * (_K1 + 1) / (often + norm[:, np.newaxis])
-    scores: Floats = (found @ rarity).astype(np.float32)
-    return scores

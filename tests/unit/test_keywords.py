@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memio.retrieval.keywords import rank
+from memio.retrieval.keywords import bm25, rank
 
 TEXTS = st.lists(st.text(max_size=40), max_size=6)
 
@@ -44,3 +44,12 @@ def test_scores_are_shares_whatever_the_texts(query, texts):
 def test_a_text_is_the_best_answer_to_itself(texts):
     for text, scores in ((text, rank(text, texts)) for text in texts):
         assert scores[texts.index(text)] == max(scores)
+
+
+def test_rare_words_in_short_texts_count_most():
+    often, rare, rare_too, none = bm25([[1, 0, 0, 0], [0, 1, 1, 0]], [9, 9, 9, 9])
+    assert often > rare == rare_too > none == 0
+    short, long, _ = bm25([[1, 1, 0]], [3, 30, 3])
+    assert short > long > 0
+    assert list(bm25([], [1, 2])) == [0, 0]
+    assert list(bm25([], [])) == []

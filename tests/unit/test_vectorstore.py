@@ -20,7 +20,6 @@ from memio.vectorstore.record import (
     scalar,
     scalars,
 )
-from memio.vectorstore.search import _bm25
 
 EDGES = (0, 1, -1, 2**53, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), 2**70 + 1, 10**400)
 floats = st.floats(allow_nan=False, allow_infinity=False)
@@ -147,12 +146,3 @@ def test_places_are_in_the_order_of_creation(first, second, key, other):
 def test_numbers_that_are_no_times_are_not_shown():
     assert moment(7) is None
     assert str(moment(1_700_000_000_000_001)) == "2023-11-14 22:13:20.000001+00:00"
-
-
-def test_rare_words_in_short_texts_count_most():
-    often_rare, short_long = _bm25([[1, 0], [0, 1], [0, 1], [0, 0]], [9, 9, 9, 9]), None
-    assert often_rare[0] > often_rare[1] == often_rare[2] > often_rare[3] == 0
-    short_long = _bm25([[1], [1], [0]], [3, 30, 3])
-    assert short_long[0] > short_long[1] > 0
-    assert list(_bm25([[], []], [1, 2])) == [0, 0]
-    assert list(_bm25([], [])) == []
