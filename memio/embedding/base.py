@@ -13,6 +13,7 @@ Vectors = NDArray[np.float32]
 """Vectors as rows: shape (n, dim), float32."""
 
 _INLINE_CHARACTERS = 20_000
+_VANISHING = 1e-200  # squares below it have lost digits
 
 
 class Embedder(Protocol):
@@ -67,13 +68,22 @@ def unit_rows(rows: NDArray[np.floating]) -> Vectors:
         ValueError: A value is NaN or infinite.
     """
     wide = rows.astype(np.float64)
-    if not np.isfinite(wide).all():
+    squares = np.einsum("ij,ij->i", wide, wide)
+    if not (np.isfinite(squares) & (squares > _VANISHING)).all():
+        squares = _scale(wide)
+    rows = wide / np.sqrt(squares)[:, np.newaxis]
+    return rows.astype(np.float32)
+
+
+def _scale(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale rows so that their squares can be summed; return the sums, 1 for zeros."""
+    if not np.isfinite(rows).all():
         raise ValueError("the model answered with values that are NaN or infinite")
     # By the largest value first, so that no square overflows or vanishes.
-    largest = np.abs(wide).max(axis=1, keepdims=True)
-    wide /= np.where(largest == 0, 1, largest)
-    norms = np.sqrt((wide * wide).sum(axis=1, keepdims=True))
-    return (wide / np.where(norms == 0, 1, norms)).astype(np.float32)
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    rows /= np.where(largest == 0, 1, largest)
+    squares = np.einsum("ij,ij->i", rows, rows)
+    return np.where(squares == 0, 1, squares)
 
 
 async def run_embedding(

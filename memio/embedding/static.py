@@ -106,7 +106,7 @@ class StaticEmbedder:
     def _embed(self, texts: Sequence[str]) -> Vectors:
         sums = np.zeros((len(texts), self.dim), np.float32)
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            encodings = self._tokenizer.encode_batch(
+            encodings = self._tokenizer.encode_batch_fast(
                 list(texts[start : start + _TEXTS_AT_ONCE]), add_special_tokens=False
             )
             for row, encoding in enumerate(encodings, start):
