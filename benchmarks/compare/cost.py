@@ -13,7 +13,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 import uvloop
 
@@ -23,17 +22,17 @@ from benchmarks.load import Request, send
 from benchmarks.rivals import STARLETTE, serve
 from benchmarks.texts import Texts
 from memio.embedding.static import StaticEmbedder, StaticSettings
+from memio.providers.local.loaded import Loaded
+from memio.providers.local.ranking import Ranking
+from memio.providers.local.tables import FACTS
+from memio.retrieval.terms import pack
 
 TITLE = "Cost of ourselves"
 BARE = "bare parts"
 USER = "user-0"
 LEAST = 0.67  # which is at most 1.5 times as long
 LIMIT = 10
-
-_WORDS = """
-SELECT rowid, -bm25(facts_fts, 0, 1, 0.2) AS bm25 FROM facts_fts
-WHERE facts_fts MATCH ? ORDER BY bm25 DESC LIMIT 200
-"""
+WEIGHT = StaticEmbedder.weight
 
 
 class Bare:
@@ -47,10 +46,9 @@ class Bare:
         self.conn.execute("PRAGMA synchronous = FULL")
         self._embedder = StaticEmbedder(StaticSettings())
         uvloop.run(self._embedder.open())
-        blobs = self.conn.execute("SELECT vector FROM facts_vectors ORDER BY seq")
-        matrix = np.frombuffer(b"".join(blob for (blob,) in blobs), np.float32)
-        self._matrix = matrix.reshape(-1, self._embedder.dim)
-        self._seqs = [s for (s,) in self.conn.execute("SELECT seq FROM facts_vectors")]
+        loaded = Loaded(FACTS, (USER, None), self._embedder.dim)
+        loaded.update(self.conn)
+        self._snapshot = loaded.snapshot()
         self._port = port
 
     def edge(self, requests: list[bytes], status: int) -> float:
@@ -65,7 +63,7 @@ class Bare:
             return done.value[0]
         raise RuntimeError("the embedder waits for something")
 
-    def store(self, text: str, vector: bytes, fact_id: str) -> None:
+    def store(self, text: str, terms: bytes, vector: bytes, fact_id: str) -> None:
         """Insert a fact with its words and its vector, and wait for the disk."""
         execute = self.conn.execute
         execute("BEGIN IMMEDIATE")
@@ -75,25 +73,18 @@ class Bare:
             (fact_id, USER, text),
         ).fetchone()
         execute(
-            "INSERT INTO facts_fts (rowid, scope, text, previous) VALUES (?, ?, ?, '')",
-            (seq, USER, text),
+            "INSERT INTO facts_index VALUES (?, 28, '', NULL, ?, ?)",
+            (seq, terms, vector),
         )
-        execute("INSERT INTO facts_vectors VALUES (?, 28, '', ?)", (seq, vector))
         execute("COMMIT")
 
-    def words(self, query: str) -> dict[int, float]:
-        """Return the rows with words of the query, of the one user there is."""
-        either = " OR ".join(f'"{word}"' for word in query.split())
-        return dict(self.conn.execute(_WORDS, (f"text : ({either})",)))
-
-    def best(self, vector: Any, words: Mapping[int, float]) -> list[int]:
-        """Return the best rows by meaning and words, mixed as simply as it can be."""
-        scores = self._matrix @ vector
-        for seq, bm25 in words.items():
-            if seq <= len(scores):
-                scores[seq - 1] += bm25 / 15
-        top = np.argpartition(scores, -LIMIT)[-LIMIT:]
-        return [self._seqs[place] for place in top[np.argsort(-scores[top])]]
+    def rank(self, query: str, vector: Any) -> list[int]:
+        """Return the best rows, of a scope that is in memory."""
+        ranking = Ranking(
+            self._snapshot, query, "hybrid", meaning=vector, weight=WEIGHT
+        )
+        seqs, _ = ranking.best(LIMIT)
+        return list(seqs.tolist())
 
     def rows(self, seqs: list[int]) -> list[Any]:
         marks = ", ".join("?" * len(seqs))
@@ -135,10 +126,10 @@ def run(bench: Bench) -> Comparison:
             (
                 f"One client; the median of {calls} requests on one user's {stored:,} "
                 "facts. 'bare parts' is the sum of: an answer of a bare ASGI function "
-                "on uvicorn, the embedder, SQL on sqlite3 with its fsync, numpy, "
-                "orjson: no validation, no threads, no log, no cache that other "
-                f"processes may outdate. The target of {LEAST:.2f}x is at most 1.5 "
-                "times their sum."
+                "on uvicorn, the embedder, SQL on sqlite3 with its fsync, the ranking "
+                "of rows that are in memory, orjson: no validation, no threads, no "
+                "log, nothing that other processes may outdate. The target of "
+                f"{LEAST:.2f}x is at most 1.5 times their sum."
             ),
             (
                 "A part's time within memio is taken by a clock around its function "
@@ -186,12 +177,12 @@ def _bare(bare: Bare, what: str, calls: int) -> Callable[[], Mapping[str, float]
             vector = clock.time("embedding", bare.embed, text)
             if what == "create":
                 row = f"{seed}-{number}"
-                blob = vector.tobytes()
-                clock.time("transaction with fsync", bare.store, text, blob, row)
+                words = clock.time("taking words apart", pack, text)
+                stored = (text, words, vector.tobytes(), row)
+                clock.time("transaction with fsync", bare.store, *stored)
                 found: list[Any] = [[row, text, USER, None, None, 0, 0]]
             else:
-                words = clock.time("words (FTS5)", bare.words, text)
-                seqs = clock.time("scoring", bare.best, vector, words)
+                seqs = clock.time("ranking", bare.rank, text, vector)
                 found = clock.time("rows", bare.rows, seqs)
             clock.time("serialisation", orjson.dumps, found)
         parts = clock.medians()
@@ -228,13 +219,7 @@ def _clocked(place: Path, what: str, calls: int) -> dict[str, float]:
         for part, times in durations.items()
         if len(times) >= calls // 2  # else it belongs to the start, not to requests
     }
-    outer = dict(parts)
-    for inner in ("words (FTS5)", "scoring, words included"):
-        outer.pop(inner, None)  # within "search in the database"
-    if "search in the database" in parts and what == "search":
-        words, scoring = parts["words (FTS5)"], parts.pop("scoring, words included")
-        parts["scoring"] = scoring - words
-        parts["rows"] = parts.pop("search in the database") - scoring
+    outer = {part: taken for part, taken in parts.items() if ": " not in part}
     parts["the rest"] = load.seconds * 1000 / load.requests - sum(outer.values())
     return parts
 

@@ -15,14 +15,19 @@ from typing import Any
 from memio.cli import main
 
 PARTS = {
-    "parsing and validation": "memio.server.body:Body.parse",
-    "embedding": "memio.embedding.static:StaticEmbedder._embed",
-    "transaction with fsync": "memio.providers.local.writer:_commit",
-    "search in the database": "memio.providers.local.database:LocalDatabase._read",
-    "words (FTS5)": "memio.providers.local.search:_hits_among",
-    "scoring, words included": "memio.providers.local.search:_score",
-    "serialisation": "memio.jsontext:dumps",
-    "request log": "memio.server.requestlog:log_request",
+    "parsing and validation": ("memio.server.body:Body.parse",),
+    "embedding": ("memio.embedding.static:StaticEmbedder._embed",),
+    "taking words apart": ("memio.providers.local.index:_pack_all",),
+    "transaction with fsync": ("memio.providers.local.writer:_commit",),
+    "ranking: vectors": ("memio.providers.local.snapshot:Snapshot.near",),
+    "ranking: words": ("memio.providers.local.snapshot:Snapshot.bm25",),
+    "ranking": (
+        "memio.providers.local.ranking:Ranking.__init__",
+        "memio.providers.local.ranking:Ranking.best",
+    ),
+    "rows": ("memio.providers.local.rows:select",),
+    "serialisation": ("memio.jsontext:dumps",),
+    "request log": ("memio.server.requestlog:log_request",),
 }
 
 durations: dict[str, list[float]] = {name: [] for name in PARTS}
@@ -47,7 +52,8 @@ def put_clock(name: str, target: str) -> None:
 
 
 if __name__ == "__main__":
-    for name, target in PARTS.items():
-        put_clock(name, target)
+    for name, targets in PARTS.items():
+        for target in targets:
+            put_clock(name, target)
     atexit.register(lambda: Path("parts.json").write_text(json.dumps(durations)))
     main()

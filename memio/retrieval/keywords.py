@@ -6,13 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from memio.retrieval.bm25 import damping, rarity, weigh
 from memio.retrieval.scoring import Floats, lexical
 from memio.retrieval.text import telling_words, words
-
-_K1 = 1.2  # how soon repeating a word stops to count
-_B = 0.75  # how much a long text's words count less
 
 
 def rank(query: str, texts: Sequence[str]) -> Floats:
@@ -34,17 +32,10 @@ def bm25(often: Iterable[ArrayLike], lengths: Sequence[int]) -> Floats:
         often: For each word, how often it stands in each text.
         lengths: Of the texts, in words.
     """
-    length = np.array(lengths, np.float64)
-    scores = np.zeros(len(length))
-    usual = length.mean() if length.any() else 1.0
-    damping = _K1 * (1 - _B + _B * length / usual)
+    damped = damping(lengths, float(np.mean(lengths)) if len(lengths) else 1.0)
+    scores = np.zeros(len(lengths), np.float32)
     for counts in often:
-        found: NDArray[np.float64] = np.asarray(counts, np.float64)
-        holding = np.count_nonzero(found)
-        rarity = np.log1p((len(found) - holding + 0.5) / (holding + 0.5))
-        # Where a word is missing, its weight is 0, whatever the text's length.
-        weight = np.divide(
-            found, found + damping, out=np.zeros_like(found), where=found > 0
-        )
-        scores += rarity * weight * (_K1 + 1)
-    return scores.astype(np.float32)
+        found = np.asarray(counts, np.float32)
+        worth = rarity(int(np.count_nonzero(found)), len(found))
+        scores += weigh(found, damped, worth)
+    return scores

@@ -68,7 +68,7 @@ def hybrid(
     cosine: Floats,
     priors: Floats,
     words: Floats,
-    who: Floats | np.float32,
+    who: Floats | None,
     *,
     weight: float,
 ) -> Floats:
@@ -78,10 +78,23 @@ def hybrid(
         cosine: Similarity of meaning, in [-1, 1].
         priors: ``prior`` of each memory.
         words: ``lexical`` of each memory, 0 where no word is shared.
-        who: Share of the query's frequent names that are its ``who``, in [0, 1].
+        who: Share of the query's frequent names that are its ``who``, in [0, 1]; None
+            if there are no such names.
         weight: How much the embedder's cosine is worth (``Embedder.weight``).
     """
-    total = weight * (cosine + priors) + LEXICAL_WEIGHT * words + WHO_WEIGHT * who
-    most = weight * (1 + MOST_PRIOR) + LEXICAL_WEIGHT + WHO_WEIGHT
-    scores: Floats = (total / most).astype(np.float32)
+    most = _most(weight)
+    scores: Floats = (cosine + priors).astype(np.float32, copy=False)
+    scores *= np.float32(weight / most)
+    scores += np.float32(LEXICAL_WEIGHT / most) * words
+    if who is not None:
+        scores += np.float32(WHO_WEIGHT / most) * who
     return scores
+
+
+def share_of_meaning(weight: float) -> float:
+    """Return how much of a ``hybrid`` score a cosine of 1 is."""
+    return weight / _most(weight)
+
+
+def _most(weight: float) -> float:
+    return weight * (1 + MOST_PRIOR) + LEXICAL_WEIGHT + WHO_WEIGHT

@@ -108,21 +108,21 @@ async def assert_sound(path: Path) -> None:
         for adapter in ADAPTERS:
             store = adapter(LocalDatabase(path, embedder))
             name = store.TABLE.name
-            check = f"INSERT INTO {name}_fts ({name}_fts) VALUES ('integrity-check')"
-            conn.execute(check)
-            conn.rollback()
             derived = conn.execute(
-                "SELECT r.*, f.rowid AS words, f.text, f.previous, v.seq AS meaning,"
-                f" v.vector FROM {name} AS r"
-                f" FULL JOIN {name}_fts AS f ON f.rowid = r.seq"
-                f" FULL JOIN {name}_vectors AS v ON v.seq = coalesce(r.seq, f.rowid)"
+                "SELECT r.*, i.seq AS indexed, i.context, i.terms, i.vector"
+                f" FROM {name} AS r FULL JOIN {name}_index AS i ON i.seq = r.seq"
             ).fetchall()
             for row in derived:
-                assert row["seq"] == row["words"] == row["meaning"], (name, dict(row))
-            texts = [store._text(dict(row)) for row in derived]
-            assert [t.searchable for t in texts] == [row["text"] for row in derived]
+                assert row["seq"] == row["indexed"], (name, dict(row))
+            has_context = store.TABLE.has_context
+            said = {row["seq"]: row["content"] for row in derived if has_context}
+            texts = [
+                store._text({**row, "previous": said.get(row["context"], "")})
+                for row in derived
+            ]
             entries = await index.embed(embedder, texts) if texts else []
             for row, entry in zip(derived, entries, strict=True):
+                assert row["terms"] == entry.terms, (name, row["id"])
                 stored = np.frombuffer(row["vector"], np.float32)
                 made = np.frombuffer(entry.vector, np.float32)
                 assert np.allclose(stored, made, atol=1e-6), (name, row["id"])

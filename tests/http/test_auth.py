@@ -274,7 +274,7 @@ def every_outcome(api: Api, server: Server) -> Iterator[httpx.Response]:
     yield api.get(f"/v1/graph/entities/{secret('entity')}")
     database = server.directory / "memio-data" / "memio.db"
     with closing(sqlite3.connect(database, timeout=30)) as conn:
-        conn.execute("DROP TABLE facts_vectors")
+        conn.execute("DROP TABLE facts_index")
     yield api.post("/v1/facts", json=fact)
 
 

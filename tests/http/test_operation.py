@@ -359,8 +359,8 @@ def test_a_store_that_breaks_fails_alone_and_tells_no_client_why(
 ) -> None:
     with Server(tmp_path, HASH) as server, Api(base_url=server.url) as api:
         with closing(sqlite3.connect(tmp_path / "memio-data" / "memio.db")) as conn:
-            conn.execute("DROP TABLE facts_vectors")
+            conn.execute("DROP TABLE facts_index")
         failed = api.post("/v1/facts", json={"content": "x"})
         assert error_of(failed) == (502, "provider_error")
-        assert "facts_vectors" not in failed.text
+        assert "facts_index" not in failed.text
         assert api.post("/v1/documents", json={"content": "x"}).status_code == 201

@@ -1,4 +1,4 @@
-"""The vectors in memory follow what is written, by this process or another.
+"""The scopes in memory follow what is written, by this process or another.
 
 Two databases on one file stand for two processes: they share nothing but the file.
 """
@@ -68,7 +68,7 @@ async def compare(
 ) -> None:
     """Assert that stores with a past answer as one does that reads everything anew."""
     fresh = await connect(path)
-    for mode in ("hybrid", "semantic"):
+    for mode in ("hybrid", "semantic", "keyword"):
         asked = {"query": query, "user_id": user, "limit": 1000, "mode": mode}
         expected = await fresh.search(**asked)
         for store in both:

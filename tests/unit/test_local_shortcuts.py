@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from memio.embedding import make_embedder
 from memio.exceptions import ConflictError
+from memio.models import Message
 from memio.providers.local import (
     LocalDatabase,
     LocalDocumentAdapter,
     LocalFactAdapter,
+    LocalHistoryAdapter,
+    cache,
+    loaded,
     search,
 )
 from memio.providers.local.writer import Writer
-
-RARE = ("granite", "harbour", "lantern", "melon")
+from memio.retrieval.terms import pack
 
 
 @pytest.fixture
@@ -29,41 +34,6 @@ async def facts(tmp_path):
     await store.open()
     yield store
     await store.close()
-
-
-async def _fill(store: LocalFactAdapter, user: str, count: int) -> None:
-    for number in range(count):
-        text = f"common {RARE[number % len(RARE)]} number {number}"
-        await store.add(content=text, user_id=user)
-
-
-async def test_a_scope_of_nearly_all_rows_is_searched_as_any_other(facts, monkeypatch):
-    await _fill(facts, "ann", 40)
-    await _fill(facts, "bob", 3)
-    asked = [
-        {"query": query, "user_id": "ann", "limit": limit}
-        for query in ("granite", "melon lantern", "number 7", "common")
-        for limit in (1, 10)
-    ]
-    monkeypatch.setattr(search, "MOST_HITS", 1)
-    found = [await facts.search(**each) for each in asked]
-    monkeypatch.setattr(search, "FEW_OTHERS", -1.0)
-    assert found == [await facts.search(**each) for each in asked]
-    assert all(fact.user_id == "ann" for each in found for fact in each)
-
-
-async def test_a_common_word_does_not_hide_a_rare_one(facts, monkeypatch):
-    monkeypatch.setattr(search, "MANY_ROWS", 20)
-    monkeypatch.setattr(search, "COMMON", 0.5)
-    await _fill(facts, "ann", 40)
-    best = await facts.search(query="common granite", user_id="ann", limit=10)
-    assert all("granite" in fact.content for fact in best)
-    monkeypatch.setattr(search, "MANY_ROWS", 1_000)
-    slower = await facts.search(query="common granite", user_id="ann", limit=10)
-    assert [fact.id for fact in best] == [fact.id for fact in slower]
-    for one, other in zip(best, slower, strict=True):
-        assert one.score == pytest.approx(other.score)
-    assert len(await facts.search(query="common", user_id="ann", limit=40)) == 40
 
 
 async def test_what_a_create_returns_is_what_is_read(facts):
@@ -85,6 +55,78 @@ async def test_one_refused_document_leaves_those_written_with_it(tmp_path):
     refused = [isinstance(result, ConflictError) for result in results]
     assert refused == [False, False, True, False, True]
     assert {document.id for document in await store.get_all()} == {"a", "b", "c"}
+    await store.close()
+
+
+async def test_a_large_scope_is_searched_as_a_small_one(facts, monkeypatch):
+    for number in range(30):
+        await facts.add(content=f"puffin number {number} nests", user_id="ann")
+    asked = {"query": "which puffin is number 7", "user_id": "ann", "limit": 5}
+    here = await facts.search(**asked)
+    assert here[0].content == "puffin number 7 nests"
+    monkeypatch.setattr(cache, "SMALL", -1)
+    monkeypatch.setattr(search, "SMALL", -1)
+    await facts.add(content="a puffin that no one counted", user_id="ann")
+    in_a_thread = await facts.search(**asked)
+    assert in_a_thread[0].id == here[0].id
+
+
+async def test_what_was_deleted_or_changed_often_leaves_no_trace(facts, monkeypatch):
+    monkeypatch.setattr(loaded, "_FEW_REMOVED", 2)
+    stored = [
+        await facts.add(content=f"lantern {word}", user_id="ann")
+        for word in ("granite", "harbour", "melon", "puffin")
+    ]
+    for turn in range(6):
+        content = f"lantern saddle {turn}"
+        await facts.update(fact_id=stored[0].id, content=content)
+        await facts.delete(fact_id=stored[turn % 3 + 1].id) if turn < 3 else None
+        for mode in ("hybrid", "keyword"):
+            found = await facts.search(query="granite saddle", mode=mode)
+            assert found[0].content == content
+    assert len(await facts.search(query="lantern", mode="keyword")) == 1
+
+
+async def test_a_read_that_must_wait_does_not_hold_up_the_others(tmp_path):
+    embedder = make_embedder("hash", {"dim": 32})
+    await embedder.open()
+    db = LocalDatabase(tmp_path / "memio.db", embedder)
+    db.open()
+    waited: list[str] = []
+
+    def work(_: sqlite3.Connection) -> str:
+        waited.append(threading.current_thread().name)
+        if len(waited) == 1:
+            busy = sqlite3.OperationalError("database is locked")
+            busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+            raise busy
+        return "read"
+
+    assert await db.read("get", work, is_short=True) == "read"
+    assert waited[0] == threading.main_thread().name != waited[1]
+    db.close()
+
+
+async def test_what_a_deleted_session_said_colours_no_later_one(tmp_path, monkeypatch):
+    embedder = make_embedder("hash", {"dim": 32})
+    await embedder.open()
+    store = LocalHistoryAdapter(LocalDatabase(tmp_path / "memio.db", embedder))
+    await store.open()
+    await store.add(session_id="s", messages=[Message("user", "secret puffins")])
+    embed = store._embed
+
+    async def delete_meanwhile(*texts):
+        if texts[0].previous:
+            await store.delete(session_id="s")
+        return await embed(*texts)
+
+    monkeypatch.setattr(store, "_embed", delete_meanwhile)
+    await store.add(session_id="s", messages=[Message("user", "a lantern")])
+    found = await store.search(session_id="s", query="secret puffins")
+    assert [message.content for message in found] == ["a lantern"]
+    with closing(sqlite3.connect(tmp_path / "memio.db")) as conn:
+        (terms,) = conn.execute("SELECT terms FROM messages_index").fetchone()
+    assert terms == pack("user: a lantern")
     await store.close()
 
 

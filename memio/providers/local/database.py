@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -13,13 +14,14 @@ from typing import TypeVar
 
 from memio.embedding import Embedder
 from memio.exceptions import MemioError, ProviderError, SetupError
+from memio.providers.local.cache import ScopeCache
 from memio.providers.local.tables import Table, create
-from memio.providers.local.vectors import VectorCache
 from memio.providers.local.writer import Writer
 
 PROVIDER = "local"
 READERS = 4
 BUSY_SECONDS = 30.0
+_MAPPED = 2**30  # bytes of the file whose pages need no system call to be read
 HALF = "half "
 """Goes before the fingerprint of vectors that are still being made anew."""
 
@@ -35,7 +37,7 @@ class LocalDatabase:
     Args:
         path: Of the database file; its directory is made if missing.
         embedder: Gives texts their vectors; must be open before the database is.
-        cache_mb: Memory for the vectors of the scopes that are searched, in MiB.
+        cache_mb: Memory for the scopes that are searched, in MiB.
         busy_seconds: How long a write waits while another process writes.
     """
 
@@ -50,11 +52,13 @@ class LocalDatabase:
         self.path = Path(path)
         self.embedder = embedder
         self.busy_seconds = busy_seconds
-        self.cache = VectorCache(lambda: embedder.dim, cache_mb * 2**20)
+        self.cache = ScopeCache(lambda: embedder.dim, cache_mb * 2**20)
         self._users = 0
         self._writer: Writer | None = None
         self._readers: ThreadPoolExecutor | None = None
+        self._rankers: ThreadPoolExecutor | None = None
         self._reader = threading.local()
+        self._here: sqlite3.Connection | None = None
         self._connections: list[sqlite3.Connection] = []
 
     def open(self) -> None:
@@ -69,17 +73,23 @@ class LocalDatabase:
                 self._create()
             self._writer = Writer(self._connect)
             self._readers = ThreadPoolExecutor(READERS, "memio-reader")
+            self._rankers = ThreadPoolExecutor(os.cpu_count(), "memio-ranker")
+            self._here = self._connect_to_read()
+            self._here.execute("PRAGMA busy_timeout = 0")  # nobody can wait there
+            self._here.execute(f"PRAGMA mmap_size = {_MAPPED}")
         self._users += 1
 
     def close(self) -> None:
         """Let go; the last to do so ends the threads and checkpoints the file."""
         self._users -= 1
-        if self._users == 0 and self._writer and self._readers:
+        if self._users == 0 and self._writer and self._readers and self._rankers:
+            self._rankers.shutdown()
             self._readers.shutdown()
             self._writer.close()
             for conn in self._connections:
                 conn.close()
             self._connections.clear()
+            self._here = None
             self._reader = threading.local()
             self.cache.clear()
 
@@ -98,19 +108,43 @@ class LocalDatabase:
             raise _failure(operation, error) from error
         return result
 
-    async def read(self, operation: str, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(
+        self,
+        operation: str,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        is_short: bool = False,
+    ) -> T:
         """Run a job that sees one state of the database.
+
+        One that ``is_short`` is done in well under a millisecond, such as reading a few
+        rows by their keys, and therefore here: the way to a thread takes longer.
 
         Raises:
             ProviderError: SQLite failed.
         """
-        if self._readers is None:
+        if self._readers is None or self._here is None:
             raise _failure(operation, sqlite3.ProgrammingError("not open"))
-        loop = asyncio.get_running_loop()
         try:
+            if is_short:
+                try:
+                    return _in_one_state(self._here, work)
+                except sqlite3.OperationalError as error:
+                    if not _is_busy(error):  # else a thread has the patience to wait
+                        raise
+            loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._readers, self._read, work)
         except (sqlite3.Error, RuntimeError) as error:
             raise _failure(operation, error) from error
+
+    async def compute(self, work: Callable[[], T]) -> T:
+        """Run a job of nothing but arithmetic in a thread.
+
+        There are as many of these threads as processors: more would only drive each
+        other's numbers out of the caches.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._rankers, work)
 
     def claim(self, table: Table) -> None:
         """Note which embedder a store's vectors are of, or check that it is this one.
@@ -169,18 +203,31 @@ class LocalDatabase:
         conn.execute("PRAGMA foreign_keys = ON")
         return conn
 
+    def _connect_to_read(self) -> sqlite3.Connection:
+        conn = self._connect()
+        conn.execute("PRAGMA query_only = ON")
+        self._connections.append(conn)
+        return conn
+
     def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         conn: sqlite3.Connection | None = getattr(self._reader, "conn", None)
         if conn is None:
-            conn = self._connect()
-            conn.execute("PRAGMA query_only = ON")
-            self._connections.append(conn)
-            self._reader.conn = conn
-        conn.execute("BEGIN")
-        try:
-            return work(conn)
-        finally:
-            conn.execute("COMMIT")
+            conn = self._reader.conn = self._connect_to_read()
+        return _in_one_state(conn, work)
+
+
+def _in_one_state(
+    conn: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]
+) -> T:
+    conn.execute("BEGIN")
+    try:
+        return work(conn)
+    finally:
+        conn.execute("COMMIT")
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def set_fingerprint(conn: sqlite3.Connection, table: Table, value: str) -> None:

@@ -42,7 +42,8 @@ class LocalDocumentAdapter(LocalStore):
         return _document(await self._db.write("add", work))
 
     async def get(self, *, doc_id: str) -> Document:
-        return _document(await self._db.read("get", partial(_row, doc_id=doc_id)))
+        work = partial(_row, doc_id=doc_id)
+        return _document(await self._db.read("get", work, is_short=True))
 
     async def get_all(
         self,
@@ -51,13 +52,8 @@ class LocalDocumentAdapter(LocalStore):
         cursor: str | None = None,
         filters: Filters | None = None,
     ) -> Page[Document]:
-        condition = tables.where(DOCUMENTS, ())
-        chosen = self._chosen(filters)
-        found, following = await self._db.read(
-            "get_all",
-            lambda conn: rows.page(
-                conn, DOCUMENTS, condition, limit=limit, cursor=cursor, chosen=chosen
-            ),
+        found, following = await self._page(
+            (), limit=limit, cursor=cursor, filters=filters
         )
         return Page(map(_document, found), following)
 
@@ -132,7 +128,7 @@ class LocalDocumentAdapter(LocalStore):
                 " WHERE seq = ?",
                 (content, stored, now, row["seq"]),
             )
-            index.put(conn, DOCUMENTS, row["seq"], (), entry, replaces=True)
+            index.put(conn, DOCUMENTS, row["seq"], (), entry)
             return _row(conn, doc_id), False
 
         row, created = await self._db.write(operation, work)

@@ -51,7 +51,8 @@ class LocalFactAdapter(LocalStore):
         return _fact(await self._db.write("add", work))
 
     async def get(self, *, fact_id: str) -> Fact:
-        return _fact(await self._db.read("get", partial(_row, fact_id=fact_id)))
+        work = partial(_row, fact_id=fact_id)
+        return _fact(await self._db.read("get", work, is_short=True))
 
     async def get_all(
         self,
@@ -62,13 +63,8 @@ class LocalFactAdapter(LocalStore):
         cursor: str | None = None,
         filters: Filters | None = None,
     ) -> Page[Fact]:
-        condition = tables.where(FACTS, (user_id, agent_id))
-        chosen = self._chosen(filters)
-        found, following = await self._db.read(
-            "get_all",
-            lambda conn: rows.page(
-                conn, FACTS, condition, limit=limit, cursor=cursor, chosen=chosen
-            ),
+        found, following = await self._page(
+            (user_id, agent_id), limit=limit, cursor=cursor, filters=filters
         )
         return Page(map(_fact, found), following)
 
@@ -109,7 +105,7 @@ class LocalFactAdapter(LocalStore):
                 (content, stored, now, row["seq"]),
             )
             scope = (row["user_id"], row["agent_id"])
-            index.put(conn, FACTS, row["seq"], scope, entry, replaces=True)
+            index.put(conn, FACTS, row["seq"], scope, entry)
             return _row(conn, fact_id)
 
         return _fact(await self._db.write("update", work))

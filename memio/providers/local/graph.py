@@ -62,15 +62,8 @@ class LocalGraphAdapter(LocalStore):
         cursor: str | None = None,
         filters: Filters | None = None,
     ) -> GraphResult:
-        condition = tables.where(TRIPLES, (user_id,))
-        chosen = self._chosen(filters)
         return _result(
-            *await self._db.read(
-                "get_all",
-                lambda conn: rows.page(
-                    conn, TRIPLES, condition, limit=limit, cursor=cursor, chosen=chosen
-                ),
-            )
+            *await self._page((user_id,), limit=limit, cursor=cursor, filters=filters)
         )
 
     async def search(

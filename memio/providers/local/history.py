@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from memio.exceptions import ConflictError, NotFoundError
@@ -28,25 +29,27 @@ class LocalHistoryAdapter(LocalStore):
         self, *, session_id: str, messages: list[Message], user_id: str | None = None
     ) -> list[Message]:
         metadata = [dump_metadata(message.metadata) for message in messages]
-        previous = await self._db.read("add", lambda conn: _last(conn, session_id))
-        said = [previous, *(message.content for message in messages)]
-        entries = await self._embed(
-            *(
-                _text(message.content, message.name or message.role, before)
-                for message, before in zip(messages, said, strict=False)
+        while True:
+            last, previous = await self._db.read(
+                "add", lambda conn: _last(conn, session_id), is_short=True
             )
-        )
-
-        def work(conn: sqlite3.Connection) -> list[Message]:
-            session, owner = _begin(conn, session_id, user_id)
-            return [
-                _insert(conn, session_id, (session, owner), message, dumped, entry)
-                for message, dumped, entry in zip(
-                    messages, metadata, entries, strict=True
+            said = [previous, *(message.content for message in messages)]
+            entries = await self._embed(
+                *(
+                    _text(message.content, message.name or message.role, before)
+                    for message, before in zip(messages, said, strict=False)
                 )
-            ]
-
-        return await self._db.write("add", work)
+            )
+            work = partial(
+                _add,
+                session_id=session_id,
+                user_id=user_id,
+                messages=list(zip(messages, metadata, entries, strict=True)),
+                last=last,
+            )
+            stored = await self._db.write("add", work)
+            if stored is not None:  # else the session began anew meanwhile
+                return stored
 
     async def get(
         self,
@@ -64,7 +67,8 @@ class LocalHistoryAdapter(LocalStore):
                 conn, MESSAGES, condition, limit=limit, cursor=cursor, chosen=chosen
             )
 
-        found, following = await self._db.read("get", work)
+        is_short = chosen is None and limit <= rows.SHORT_PAGE
+        found, following = await self._db.read("get", work, is_short=is_short)
         found.reverse()
         return Page((_message(row, session_id) for row in found), following)
 
@@ -85,7 +89,8 @@ class LocalHistoryAdapter(LocalStore):
                 (start, *params, limit + 1),
             ).fetchall()
 
-        found = await self._db.read("get_all", work)
+        is_short = limit <= rows.SHORT_PAGE
+        found = await self._db.read("get_all", work, is_short=is_short)
         following = cursor_at(found[limit - 1][0]) if len(found) > limit else None
         return Page((session_id for _, session_id in found[:limit]), following)
 
@@ -103,7 +108,7 @@ class LocalHistoryAdapter(LocalStore):
         session = None
         if session_id is not None:
             session = await self._db.read(
-                "search", lambda conn: _session(conn, session_id)
+                "search", lambda conn: _session(conn, session_id), is_short=True
             )
         scope, chosen = (session, user_id), self._chosen(filters)
         found = await search.run(
@@ -114,7 +119,11 @@ class LocalHistoryAdapter(LocalStore):
             lambda row, score: (row, score),
         )
         sessions = {row["session"] for row, _ in found}
-        names = await self._db.read("search", lambda conn: _names(conn, sessions))
+        names = await self._db.read(
+            "search",
+            lambda conn: _names(conn, sessions),
+            is_short=len(sessions) <= rows.SHORT_PAGE,
+        )
         return [
             _message(row, names[row["session"]], score)
             for row, score in found
@@ -150,6 +159,32 @@ def _text(content: str, speaker: str, previous: str) -> Text:
     return Text(content, speaker, previous, spoken=True)
 
 
+def _add(
+    conn: sqlite3.Connection,
+    *,
+    session_id: str,
+    user_id: str | None,
+    messages: list[tuple[Message, str | None, Indexed]],
+    last: int | None,
+) -> list[Message] | None:
+    """Add messages to a session; return None if what was said ``last`` is gone."""
+    scope = _begin(conn, session_id, user_id)
+    if last is not None and not _is_there(conn, last):
+        return None
+    stored: list[Message] = []
+    for message, metadata, entry in messages:
+        row, seq = _insert(conn, scope, message, metadata)
+        index.put(conn, MESSAGES, seq, scope, entry, last)
+        stored.append(_message(row, session_id))
+        last = seq
+    return stored
+
+
+def _is_there(conn: sqlite3.Connection, seq: int) -> bool:
+    found = conn.execute("SELECT 1 FROM messages WHERE seq = ?", (seq,)).fetchone()
+    return found is not None
+
+
 def _begin(
     conn: sqlite3.Connection, session_id: str, user_id: str | None
 ) -> tuple[int, str | None]:
@@ -171,14 +206,12 @@ def _begin(
     return session, owner
 
 
-def _insert(  # noqa: PLR0917 (a row's parts)
+def _insert(
     conn: sqlite3.Connection,
-    session_id: str,
     scope: tuple[int, str | None],
     message: Message,
     metadata: str | None,
-    entry: Indexed,
-) -> Message:
+) -> tuple[Row, int]:
     session, owner = scope
     moment = message.timestamp or datetime.now(UTC)
     row = {
@@ -197,8 +230,7 @@ def _insert(  # noqa: PLR0917 (a row's parts)
         " :metadata, :timestamp)",
         row,
     )
-    index.put(conn, MESSAGES, cursor.lastrowid or 0, scope, entry)
-    return _message(row, session_id)
+    return row, cursor.lastrowid or 0
 
 
 def _session(conn: sqlite3.Connection, session_id: str) -> int:
@@ -210,14 +242,14 @@ def _session(conn: sqlite3.Connection, session_id: str) -> int:
     return int(found[0])
 
 
-def _last(conn: sqlite3.Connection, session_id: str) -> str:
-    """Return what was said last in a session, '' if nothing."""
-    found = conn.execute(
-        "SELECT content FROM messages WHERE session ="
+def _last(conn: sqlite3.Connection, session_id: str) -> tuple[int | None, str]:
+    """Return the number and text of a session's last message; None and '' if none."""
+    found: tuple[int, str] | None = conn.execute(
+        "SELECT seq, content FROM messages WHERE session ="
         " (SELECT seq FROM sessions WHERE id = ?) ORDER BY seq DESC LIMIT 1",
         (session_id,),
     ).fetchone()
-    return "" if found is None else str(found[0])
+    return found or (None, "")
 
 
 def _names(conn: sqlite3.Connection, sessions: set[int]) -> dict[int, str]:

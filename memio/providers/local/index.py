@@ -2,60 +2,73 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from memio.embedding import Embedder
 from memio.providers.local.tables import Scope, Table
 from memio.retrieval.passages import Passages, Text
+from memio.retrieval.terms import pack
 
 LOG_KEPT = 50_000
-"""Changes that the log keeps; a process further behind reads its vectors anew."""
+"""Changes that the log keeps; a process further behind reads its scopes anew."""
 
 _PRUNE_EVERY = 1_000
+_SOON_READ = 20_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """A text with its vectors, ready to be stored."""
+    """A text with its words and vectors, ready to be stored.
+
+    Attributes:
+        terms: Its words, as ``retrieval.terms.pack`` makes them.
+        vector: One vector per chunk, float32.
+    """
 
     text: Text
+    terms: bytes
     vector: bytes
 
 
 async def embed(embedder: Embedder, texts: Sequence[Text]) -> list[Indexed]:
-    """Give texts their vectors: one per chunk, float32, in one blob per text."""
+    """Take texts apart into their words and give them their vectors."""
     passages = Passages(texts)
     vectors = await embedder.embed(passages.to_embed)
+    if sum(len(text.content) + len(text.previous) for text in texts) <= _SOON_READ:
+        terms = _pack_all(texts)
+    else:
+        terms = await asyncio.to_thread(_pack_all, texts)
+    blocks = passages.blocks(vectors)
     return [
-        Indexed(text, block.tobytes())
-        for text, block in zip(texts, passages.blocks(vectors), strict=True)
+        Indexed(text, words, block.tobytes())
+        for text, words, block in zip(texts, terms, blocks, strict=True)
     ]
 
 
-def put(
+def _pack_all(texts: Sequence[Text]) -> list[bytes]:
+    return [pack(text.searchable, text.previous) for text in texts]
+
+
+def put(  # noqa: PLR0917 (what is derived, and of what)
     conn: sqlite3.Connection,
     table: Table,
     seq: int,
     scope: Scope,
     entry: Indexed,
-    *,
-    replaces: bool = False,
+    context: int | None = None,
 ) -> None:
-    """Write what is derived from a row, new or changed."""
+    """Write what is derived from a row, new or changed.
+
+    ``context`` is the row before, by whose words this one may be found as well.
+    """
     text = entry.text
-    if replaces:
-        conn.execute(f"DELETE FROM {table.name}_fts WHERE rowid = ?", (seq,))
     conn.execute(
-        f"INSERT INTO {table.name}_fts (rowid, scope, text, previous)"
-        " VALUES (?, ?, ?, ?)",
-        (seq, scope_tokens(table, scope), text.searchable, text.previous),
-    )
-    conn.execute(
-        f"INSERT OR REPLACE INTO {table.name}_vectors VALUES (?, ?, ?, ?)",
-        (seq, len(text.content.split()), text.who, entry.vector),
+        f"INSERT OR REPLACE INTO {table.name}_index"
+        " (seq, words, who, context, terms, vector) VALUES (?, ?, ?, ?, ?, ?)",
+        (seq, len(text.content.split()), text.who, context, entry.terms, entry.vector),
     )
     log(conn, table, "put", seq, scope)
 
@@ -63,8 +76,7 @@ def put(
 def delete(conn: sqlite3.Connection, table: Table, seqs: Sequence[int]) -> None:
     """Delete rows and all that is derived from them."""
     for seq in seqs:
-        conn.execute(f"DELETE FROM {table.name}_fts WHERE rowid = ?", (seq,))
-        conn.execute(f"DELETE FROM {table.name}_vectors WHERE seq = ?", (seq,))
+        conn.execute(f"DELETE FROM {table.name}_index WHERE seq = ?", (seq,))
         conn.execute(f"DELETE FROM {table.name} WHERE seq = ?", (seq,))
     if len(seqs) == 1:
         log(conn, table, "delete", seqs[0])
@@ -89,21 +101,3 @@ def log(
     rev = cursor.lastrowid or 0
     if rev % _PRUNE_EVERY == 0:
         conn.execute("DELETE FROM changes WHERE rev <= ?", (rev - LOG_KEPT,))
-
-
-def scope_tokens(table: Table, scope: Scope) -> str:
-    """Return a scope as words for the full-text index, which joins them by AND.
-
-    An indexed word finds a user's rows at once, where a filter on a column would
-    first find everybody's. The digits keep the stemmer away.
-    """
-    named = zip("ab", scope, strict=False) if table.scope else ()
-    return " ".join(
-        f"{letter}{int.from_bytes(_digest(str(value)))}"
-        for letter, value in named
-        if value is not None
-    )
-
-
-def _digest(text: str) -> bytes:
-    return blake2b(text.encode(), digest_size=8).digest()

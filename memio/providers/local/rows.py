@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from memio import jsontext
@@ -13,6 +13,12 @@ from memio.ids import cursor_at, position_of
 from memio.metadata import load_metadata
 from memio.providers.local import index
 from memio.providers.local.tables import Table
+
+SHORT_PAGE = 100
+"""Rows that are read by their keys faster than a thread is asked to."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 Row = Mapping[str, Any]
 """A row by column name."""
@@ -107,11 +113,9 @@ def now() -> int:
 
 def as_micros(moment: datetime) -> int:
     """Return a moment in microseconds since 1970, UTC."""
-    seconds = int(moment.replace(microsecond=0).timestamp())
-    return seconds * 1_000_000 + moment.microsecond
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def as_moment(micros: int) -> datetime:
     """Return microseconds since 1970 as a moment, UTC."""
-    seconds, rest = divmod(micros, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+    return _EPOCH + timedelta(microseconds=micros)

@@ -19,7 +19,7 @@ from memio.providers.local.database import (
     set_fingerprint,
 )
 from memio.providers.local.rows import Row
-from memio.providers.local.tables import Table
+from memio.providers.local.tables import Scope, Table, where
 from memio.retrieval.passages import Text
 
 _REINDEX_BATCH = 256
@@ -31,7 +31,7 @@ class LocalSettings:
 
     Attributes:
         path: Of the database file; memio.db in the data directory if empty.
-        cache_mb: Memory for vectors, in MiB.
+        cache_mb: Memory for the scopes that are searched, in MiB.
         busy_seconds: How long a write waits while another process writes.
     """
 
@@ -117,7 +117,7 @@ class LocalStore:
             def work(conn: Any, batch: Any = batch, entries: Any = entries) -> None:
                 for row, entry in zip(batch, entries, strict=True):
                     scope = tuple(row[column] for column in table.scope)
-                    index.put(conn, table, row["seq"], scope, entry, replaces=True)
+                    index.put(conn, table, row["seq"], scope, entry, row["context"])
 
             await self._db.write("reindex", work)
             done += len(batch)
@@ -125,11 +125,15 @@ class LocalStore:
         return done
 
     def _after(self, conn: Any, seq: int) -> list[Row]:
+        name, previous = self.TABLE.name, "''"
+        if self.TABLE.has_context:
+            said = f"(SELECT content FROM {name} WHERE seq = i.context)"
+            previous = f"ifnull({said}, '')"
         return list(
             rows.fetch(
                 conn,
-                f"SELECT r.*, f.previous FROM {self.TABLE.name} AS r"
-                f" JOIN {self.TABLE.name}_fts AS f ON f.rowid = r.seq"
+                f"SELECT r.*, i.context, {previous} AS previous"
+                f" FROM {name} AS r JOIN {name}_index AS i ON i.seq = r.seq"
                 " WHERE r.seq > ? ORDER BY r.seq LIMIT ?",
                 (seq, _REINDEX_BATCH),
             )
@@ -141,6 +145,27 @@ class LocalStore:
     def _text(self, row: Mapping[str, Any]) -> Text:
         """Return a row's searchable text."""
         return Text(row["content"])
+
+    async def _page(
+        self,
+        scope: Scope,
+        *,
+        limit: int,
+        cursor: str | None,
+        filters: Filters | None,
+    ) -> tuple[list[Row], str | None]:
+        """Return rows of a scope, newest first, and the cursor of the next page."""
+        chosen = self._chosen(filters)
+        condition = where(self.TABLE, scope)
+        # Rows that two conditions must meet, or a filter, may be few among many.
+        is_found_at_once = chosen is None and sum(v is not None for v in scope) <= 1
+        return await self._db.read(
+            "get_all",
+            lambda conn: rows.page(
+                conn, self.TABLE, condition, limit=limit, cursor=cursor, chosen=chosen
+            ),
+            is_short=is_found_at_once and limit <= rows.SHORT_PAGE,
+        )
 
     @staticmethod
     def _chosen(filters: Filters | None) -> Predicate | None:

@@ -1,9 +1,9 @@
-"""The tables of the embedded database: rows, their words, their vectors, the log.
+"""The tables of the embedded database: rows, what is derived from them, the log.
 
-Every store has the same three tables: ``<name>`` holds the rows and is the truth;
-``<name>_fts`` (words) and ``<name>_vectors`` (meaning) are derived from it and written
-with it. ``changes`` is the log by which every process keeps its vectors in memory up to
-date with what all processes write.
+Every store has two tables: ``<name>`` holds the rows and is the truth; ``<name>_index``
+(words and meaning) is derived from it and written with it. ``changes`` is the log by
+which every process keeps what it has in memory up to date with what all processes
+write.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from memio.exceptions import SetupError
+from memio.retrieval.terms import pack
 
 APPLICATION_ID = 0x6D656D69  # "memi", so that `file` can tell whose database it is
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +118,12 @@ CREATE INDEX triples_object ON triples (object, seq);
 """
 
 _DERIVED = """
-CREATE VIRTUAL TABLE {name}_fts USING fts5 (
-    scope, text, previous, tokenize = 'porter unicode61 remove_diacritics 2'
-);
-CREATE TABLE {name}_vectors (
+CREATE TABLE {name}_index (
     seq INTEGER PRIMARY KEY,
     words INTEGER NOT NULL,
-    who TEXT NOT NULL,  -- speaks, or is spoken of
+    who TEXT NOT NULL,    -- speaks, or is spoken of
+    context INTEGER,      -- the row before, by whose words this one is found as well
+    terms BLOB NOT NULL,  -- the words, as memio.retrieval.terms packs them
     vector BLOB NOT NULL  -- float32, one or more rows of the embedder's dimension
 );
 """
@@ -138,7 +138,7 @@ def where(table: Table, scope: Scope) -> tuple[str, list[Any]]:
 
 
 def create(conn: sqlite3.Connection) -> None:
-    """Create what is missing, in the caller's transaction.
+    """Create what is missing or older, in the caller's transaction.
 
     Raises:
         SetupError: The file is another program's, or a newer memio's.
@@ -147,6 +147,9 @@ def create(conn: sqlite3.Connection) -> None:
     (version,) = conn.execute("PRAGMA user_version").fetchone()
     (tables,) = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if owner == APPLICATION_ID and version == SCHEMA_VERSION:
+        return
+    if owner == APPLICATION_ID and version == 1:
+        _add_index(conn)
         return
     if owner == APPLICATION_ID:
         raise SetupError(
@@ -157,19 +160,45 @@ def create(conn: sqlite3.Connection) -> None:
         raise SetupError(
             "The database file belongs to another program; choose another path."
         )
-    script = _ROWS + "".join(_DERIVED.format(name=table.name) for table in TABLES)
-    for statement in _statements(script):
-        conn.execute(statement)
+    _run(conn, _ROWS)
+    for table in TABLES:
+        _run(conn, _DERIVED.format(name=table.name))
     conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _statements(script: str) -> list[str]:
-    """Split a script; sqlite3's executescript would end the caller's transaction."""
-    found, part = [], ""
+def _add_index(conn: sqlite3.Connection) -> None:
+    """Make the index out of what schema 1 had: words in FTS5, vectors in a table."""
+    for table in TABLES:
+        name = table.name
+        _run(conn, _DERIVED.format(name=name))
+        before = "NULL"
+        if table.has_context:
+            before = (
+                f"(SELECT max(p.seq) FROM {name} AS p WHERE p.session ="
+                f" (SELECT session FROM {name} WHERE seq = v.seq) AND p.seq < v.seq)"
+            )
+        rows = conn.execute(
+            f"SELECT v.seq, v.words, v.who, {before}, f.text, f.previous, v.vector"
+            f" FROM {name}_vectors AS v JOIN {name}_fts AS f ON f.rowid = v.seq"
+        )
+        conn.executemany(
+            f"INSERT INTO {name}_index VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (*derived, pack(text, previous), vector)
+                for *derived, text, previous, vector in rows
+            ),
+        )
+        conn.execute(f"DROP TABLE {name}_fts")
+        conn.execute(f"DROP TABLE {name}_vectors")
+    conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _run(conn: sqlite3.Connection, script: str) -> None:
+    """Run a script; sqlite3's executescript would end the caller's transaction."""
+    part = ""
     for line in script.splitlines(keepends=True):
         part += line
         if sqlite3.complete_statement(part):
-            found.append(part)
+            conn.execute(part)
             part = ""
-    return found

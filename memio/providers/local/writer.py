@@ -29,9 +29,8 @@ class Writer:
     """One thread that owns the connection on which a process writes.
 
     A job is a function of the connection. One that raises leaves no trace while the
-    others of its group are committed; for that a group may have to run again, so a job
-    must do nothing but work on the connection. Its future is resolved once the group is
-    on disk. Jobs run in the order in which they came.
+    others of its group are committed. Its future is resolved once the group is on disk.
+    Jobs run in the order in which they came.
     """
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
@@ -84,12 +83,7 @@ def _commit(conn: sqlite3.Connection, group: list[Work]) -> list[Any]:
     """Run a group in one transaction; return each job's result or exception."""
     try:
         conn.execute("BEGIN IMMEDIATE")
-        results = _together(conn, group)
-        if results is None:
-            if conn.in_transaction:
-                conn.execute("ROLLBACK")
-            conn.execute("BEGIN IMMEDIATE")
-            results = [_attempt(conn, work) for work in group]
+        results = [_attempt(conn, work) for work in group]
         conn.execute("COMMIT")
     except sqlite3.Error as error:
         if conn.in_transaction:
@@ -99,23 +93,6 @@ def _commit(conn: sqlite3.Connection, group: list[Work]) -> list[Any]:
             busy = OverloadedError("The database is busy; try again.")
             return [busy] * len(group)
         return [error] * len(group)
-    return results
-
-
-def _together(conn: sqlite3.Connection, group: list[Work]) -> list[Any] | None:
-    """Run jobs without savepoints, at each of which FTS5 would write its words out.
-
-    Returns None if a job raised when it had changed something, which must be undone.
-    """
-    results: list[Any] = []
-    for work in group:
-        before = conn.total_changes
-        try:
-            results.append(work(conn))
-        except Exception as error:  # noqa: BLE001 (as in _attempt)
-            if conn.total_changes != before or not conn.in_transaction:
-                return None
-            results.append(error)
     return results
 
 

@@ -188,8 +188,8 @@ class Candidates:
             " GROUP BY k.lexeme, k.rows),"
             " hits AS MATERIALIZED (SELECT c.seq, sum("
             # More may have come since the size was asked for.
-            f" greatest(ln((greatest({given.add(self.size)}, k.rows) - k.rows + 0.5)"
-            " / (k.rows + 0.5)), 1e-6)"
+            f" ln(1 + (greatest({given.add(self.size)}, k.rows) - k.rows + 0.5)"
+            " / (k.rows + 0.5))"
             f" * c.often * {_K1 + 1} / (c.often + {_K1} * {length})) AS bm25"
             " FROM counted AS c JOIN known AS k USING (lexeme)"
             " WHERE c.often > 0 GROUP BY c.seq"

@@ -19,7 +19,7 @@ from memio.providers.postgres.conditions import filterable
 from memio.providers.postgres.connection import Connection
 
 _APPLICATION_ID: Final = 0x6D656D69
-_SCHEMA_VERSION: Final = 1
+_SCHEMA_VERSIONS: Final = (1, 2)  # whose rows are the same
 _MOMENTS: Final = ("created_at", "updated_at")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -107,7 +107,7 @@ def _open(path: Path) -> sqlite3.Connection:
         ]
     except sqlite3.DatabaseError:
         found = []
-    if found != [_APPLICATION_ID, _SCHEMA_VERSION]:
+    if found not in [[_APPLICATION_ID, version] for version in _SCHEMA_VERSIONS]:
         conn.close()
         raise SetupError(
             f"'{path}' is not a file of the embedded provider that this memio knows."
