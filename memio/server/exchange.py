@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, cast
 
 from starlette.types import ASGIApp, Message, Scope
 
-from memio.server.wire import CODING, CONNECTION, LENGTH, Wire
+from memio.server.wire import Headers, Wire
 
 _log = logging.getLogger("uvicorn.error")
 
@@ -41,18 +41,23 @@ class Exchange:
         task: What runs the application.
     """
 
-    # Most of these stay as they are, so that a request need not set them.
-    complete = started = False
-    more_body = True
-    task: asyncio.Task[None] | None = None
-
-    _body: bytes | bytearray = b""
-    _told = False  # the application has seen the end of the body
-    _continued = False  # 100 Continue has been sent, or would come too late
-    _disconnected = False
-    _news: asyncio.Event | None = None
-    _head = b""
-    _left: int | None = 0  # bytes of the answer to come; None if they come in chunks
+    __slots__ = (
+        "_body",
+        "_continued",
+        "_disconnected",
+        "_head",
+        "_left",
+        "_news",
+        "_on_complete",
+        "_scope",
+        "_told",
+        "_wire",
+        "complete",
+        "keep_alive",
+        "more_body",
+        "started",
+        "task",
+    )
 
     def __init__(
         self,
@@ -64,8 +69,20 @@ class Exchange:
     ) -> None:
         self._wire = wire
         self._scope = scope
-        self.keep_alive = keep_alive
         self._on_complete = on_complete
+        self.keep_alive = keep_alive
+        self.complete = self.started = False
+        self.task: asyncio.Task[None] | None = None
+
+        self.more_body = True
+        self._body: bytes | bytearray = b""
+        self._told = False  # the application has seen the end of the body
+        self._continued = False  # 100 Continue has been sent, or would come too late
+        self._disconnected = False
+        self._news: asyncio.Event | None = None
+
+        self._head = b""
+        self._left: int | None = 0  # bytes of the answer to come; None: in chunks
 
     async def run(self, app: ASGIApp, tasks: set[asyncio.Task[Any]]) -> None:
         """Have the application answer, and see that it does."""
@@ -121,12 +138,20 @@ class Exchange:
         """Write a part of the answer; wait only if the client is slow to read."""
         if self._wire.paused and not self._disconnected:
             return self._send_later(message)
-        self._put(message)
+        kind = message["type"]
+        if self._disconnected:
+            pass
+        elif kind == "http.response.start" and not self.started:
+            self._start(message["status"], list(message.get("headers", ())))
+        elif kind == "http.response.body" and self.started and not self.complete:
+            self._go_on(message.get("body", b""), message.get("more_body", False))
+        else:
+            raise RuntimeError(f"the ASGI message {kind} may not be sent now")
         return _DONE
 
     async def _send_later(self, message: Message) -> None:
         await self._wire.drain()
-        self._put(message)
+        await self.send(message)
 
     async def _wait(self) -> None:
         self._wire.resume_reading()
@@ -145,29 +170,19 @@ class Exchange:
             self._news.set()
             self._news = None
 
-    def _put(self, message: Message) -> None:
-        if self._disconnected:
-            return
-        kind = message["type"]
-        if kind == "http.response.start" and not self.started:
-            self._start(message["status"], message.get("headers", ()))
-        elif kind == "http.response.body" and self.started and not self.complete:
-            self._go_on(message.get("body", b""), message.get("more_body", False))
-        else:
-            raise RuntimeError(f"the ASGI message {kind} may not be sent now")
-
-    def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        head, framing = self._wire.head(status, headers)
-        if b"close" in framing.get(CONNECTION, b"").lower():
+    def _start(self, status: int, headers: Headers) -> None:
+        head = self._wire.head(status, headers)
+        said = dict(headers)
+        if b"close" in said.get(b"connection", b"").lower():
             self.keep_alive = False
         elif not self.keep_alive:
             head += b"connection: close\r\n"
         if self._scope["method"] == "HEAD":
-            self._left = 0
-        elif CODING in framing:
+            pass
+        elif b"transfer-encoding" in said:
             self._left = None
-        elif LENGTH in framing:
-            self._left = int(framing[LENGTH])
+        elif b"content-length" in said:
+            self._left = int(said[b"content-length"])
         elif status not in _WITHOUT_BODY:
             self._left = None
             head += b"transfer-encoding: chunked\r\n"
@@ -203,20 +218,17 @@ class Exchange:
             self._on_complete()
 
     def _give_up(self) -> None:
+        if self._disconnected:
+            return
         self._flush()
         if self.started:
             self._wire.transport.close()  # so that the client sees it is incomplete
             return
         text = b"Internal Server Error"
-        self._put(
-            {
-                "type": "http.response.start",
-                "status": 500,
-                "headers": [
-                    (b"content-type", b"text/plain; charset=utf-8"),
-                    (b"content-length", b"%d" % len(text)),
-                    (b"connection", b"close"),
-                ],
-            }
-        )
-        self._put({"type": "http.response.body", "body": text})
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(text)),
+            (b"connection", b"close"),
+        ]
+        self._start(500, headers)
+        self._go_on(text, more_body=False)

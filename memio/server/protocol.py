@@ -66,7 +66,7 @@ class StrictProtocol(asyncio.Protocol):
         self._server_state = server_state
         self._loop = _loop or asyncio.get_running_loop()
         self._wire: Wire
-        self._addresses: dict[str, Any] = {}
+        self._scope: dict[str, Any] = {}  # what requests on this connection share
         self._context = copy_context()
 
         self._parser = httptools.HttpRequestParser(self)
@@ -90,10 +90,13 @@ class StrictProtocol(asyncio.Protocol):
             cast("asyncio.Transport", transport), self._loop, self._server_state
         )
         secure = transport.get_extra_info("sslcontext") is not None
-        self._addresses = {
+        self._scope = {
+            "type": "http",
+            "asgi": self._asgi,
+            "scheme": "https" if secure else "http",
             "server": _address(transport.get_extra_info("sockname")),
             "client": _address(transport.get_extra_info("peername")),
-            "scheme": "https" if secure else "http",
+            "root_path": self._root_path,
         }
         self._server_state.connections.add(self)  # type: ignore[arg-type]  # it says: one of uvicorn's own
         self._await_head()
@@ -175,19 +178,14 @@ class StrictProtocol(asyncio.Protocol):
         if self._root_path:
             path = self._root_path.encode() + path
         text = path.decode("ascii")
-        scope = {
-            "type": "http",
-            "asgi": self._asgi,
-            "http_version": version,
-            "method": parser.get_method().decode("ascii"),
-            "path": unquote(text) if "%" in text else text,
-            "raw_path": path,
-            "query_string": query,
-            "root_path": self._root_path,
-            "headers": headers,
-            "state": self._app_state.copy(),
-            **self._addresses,
-        }
+        scope = self._scope.copy()
+        scope["http_version"] = version
+        scope["method"] = parser.get_method().decode("ascii")
+        scope["path"] = unquote(text) if "%" in text else text
+        scope["raw_path"] = path
+        scope["query_string"] = query
+        scope["headers"] = headers
+        scope["state"] = self._app_state.copy()
         exchange = Exchange(
             self._wire,
             scope,
@@ -243,7 +241,7 @@ class StrictProtocol(asyncio.Protocol):
                 (b"content-length", b"%d" % len(reason)),
                 (b"connection", b"close"),
             ]
-            head, _ = self._wire.head(400, headers)
+            head = self._wire.head(400, headers)
             transport.write(head + b"\r\n" + reason)
         transport.close()
 

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from uvicorn.server import ServerState
 
-LENGTH = b"content-length: "
-CODING = b"transfer-encoding: "
-CONNECTION = b"connection: "
-_FRAMING = {LENGTH, CODING, CONNECTION}
-_HEADER_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+Headers = Sequence[tuple[bytes, bytes]]
+
+_HEADER_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+_USUAL_NAMES = {
+    b"allow",
+    b"connection",
+    b"content-length",
+    b"content-type",
+    b"date",
+    b"etag",
+    b"link",
+    b"location",
+    b"retry-after",
+    b"www-authenticate",
+    b"x-request-id",
+}
 # A tab may stand in a value, other control characters may not.
 _IN_LINES = b"\t" + bytes(range(0x20, 0x100)).replace(b"\x7f", b"")
 
@@ -40,7 +50,7 @@ class Wire:
         self._server_state = server_state
         self._drained: asyncio.Event | None = None
         self._default_headers: list[tuple[bytes, bytes]] = []
-        self._default_lines = b""
+        self._starts: dict[int, bytes] = {}
         self._is_reading = True
 
     def pause(self) -> None:
@@ -73,12 +83,8 @@ class Wire:
             self._is_reading = True
             self.transport.resume_reading()
 
-    def head(
-        self, status: int, headers: Iterable[tuple[bytes, bytes]]
-    ) -> tuple[bytes, dict[bytes, bytes]]:
-        """Return the head of an answer, and of its headers those that frame it.
-
-        The empty line at its end is left out, for more headers to be added.
+    def head(self, status: int, headers: Headers) -> bytes:
+        """Return the head of an answer, without the empty line at its end.
 
         Raises:
             RuntimeError: A header would be read as something else.
@@ -86,33 +92,23 @@ class Wire:
         if self._default_headers is not self._server_state.default_headers:
             # uvicorn puts a new list there whenever the date has changed.
             self._default_headers = self._server_state.default_headers
-            self._default_lines = b"".join(
-                [b"%s: %s\r\n" % pair for pair in self._default_headers]
-            )
-        lines: list[bytes] = []
-        framing = {}
-        for name, value in headers:
-            start = _line_start(name)
-            lines += (start, value, b"\r\n")
-            if start in _FRAMING:
-                framing[start] = value
-        written = b"".join(lines)
-        if written.translate(None, _IN_LINES) != b"\r\n" * (len(lines) // 3):
+            self._starts.clear()
+        start = self._starts.get(status)
+        if start is None:
+            start = self._starts[status] = _start(status, self._default_headers)
+        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+        if lines.translate(None, _IN_LINES) != b"\r\n" * len(headers):
             raise RuntimeError("a header of the answer holds a control character")
-        return _status_line(status) + self._default_lines + written, framing
+        for name, _ in headers:
+            if name not in _USUAL_NAMES and not _HEADER_NAME.fullmatch(name):
+                raise RuntimeError("a header of the answer has no lower-case name")
+        return start + lines
 
 
-@lru_cache(1024)
-def _status_line(status: int) -> bytes:
+def _start(status: int, headers: Headers) -> bytes:
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = ""
-    return f"HTTP/1.1 {status} {phrase}\r\n".encode()
-
-
-@lru_cache(256)
-def _line_start(name: bytes) -> bytes:
-    if not _HEADER_NAME.fullmatch(name):
-        raise RuntimeError("a header of the answer has a name that is none")
-    return name.lower() + b": "
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    return b"HTTP/1.1 %d %b\r\n" % (status, phrase.encode()) + b"".join(lines)

@@ -132,8 +132,12 @@ async def bad_name(_, __, send):
     await start(send, (b"x: y", b"a"))
 
 
+async def loud_name(_, __, send):
+    await start(send, (b"X", b"a"))
+
+
 async def closing(_, __, send):
-    await start(send, (b"Connection", b"Close"), LENGTH)
+    await start(send, (b"connection", b"Close"), LENGTH)
     await body(send)
 
 

@@ -224,7 +224,7 @@ def test_a_handler_may_use_all_of_asyncio(port):
 
 
 @pytest.mark.parametrize(
-    "path", ["fails", "silent", "out_of_order", "injected", "bad_name"]
+    "path", ["fails", "silent", "out_of_order", "injected", "bad_name", "loud_name"]
 )
 def test_an_application_that_does_not_answer_is_500(port, path, caplog):
     text = b"".join(ask(port, raw(path)))
