@@ -33,8 +33,7 @@ def loads(text: bytes | str) -> Any:
         raise ValueError("not valid JSON: half a surrogate pair") from None
     except orjson.JSONDecodeError as error:
         raise ValueError(f"not valid JSON: {error}") from None
-    brackets = data.count(b"[") + data.count(b"{")
-    if brackets > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+    if len(data) > MAX_DEPTH and _is_deeper(data, value, MAX_DEPTH):
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     if data.translate(_ZERO_FOR_DIGIT).find(_LONG_NUMBER) >= 0:
         # orjson makes a float of an integer beyond 64 bits.
@@ -57,7 +56,9 @@ def dumps(value: Any) -> bytes:
         return orjson.dumps(_with_exact_integers(value), option=_OPTIONS)
 
 
-def _is_deeper(value: Any, limit: int) -> bool:
+def _is_deeper(data: bytes, value: Any, limit: int) -> bool:
+    if data.count(b"[") + data.count(b"{") <= limit:
+        return False
     level = [value]
     for _ in range(limit):
         level = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from hmac import compare_digest
 from typing import Any
 
@@ -39,9 +39,9 @@ class BearerSecurity(OperationMiddleware):
         if not self._keys or not requirements or {} in requirements:
             return app
 
-        async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        def guarded(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
             self._check(scope)
-            await app(scope, receive, send)
+            return app(scope, receive, send)
 
         return guarded
 

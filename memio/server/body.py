@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Generator
 from typing import Any
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from memio import jsontext
 from memio.server.errors import ClientDisconnected, HttpError, invalid
@@ -14,29 +14,30 @@ from memio.server.schemas import Schemas
 from memio.server.settings import EdgeSettings
 
 _JSON = "application/json"
+_JSON_BYTES = b"application/json"
 _LONGEST_LENGTH = 20  # digits of a Content-Length that are worth reading
 _CLOSE = [(b"connection", b"close")]
 
 
 class _Begun:
-    """The rest of a coroutine whose first step has been taken.
+    """The rest of waiting for something of which the first step has been taken.
 
     Args:
-        coroutine: The coroutine.
+        waiting: What goes on with it.
         awaited: What it waits for, as its first step told.
     """
 
-    def __init__(self, coroutine: Coroutine[Any, Any, bytes], awaited: Any) -> None:
-        self._coroutine = coroutine
+    def __init__(self, waiting: Generator[Any, Any, Message], awaited: Any) -> None:
+        self._waiting = waiting
         self._awaited = awaited
 
-    def __await__(self) -> Generator[Any, Any, bytes]:
+    def __await__(self) -> Generator[Any, Any, Message]:
         try:
             yield self._awaited
         except BaseException:
-            self._coroutine.close()
+            self._waiting.close()
             raise
-        return (yield from self._coroutine.__await__())
+        return (yield from self._waiting)
 
 
 class Body:
@@ -66,20 +67,19 @@ class Body:
         Raises:
             HttpError: 415, 413.
         """
-        # JSON has one encoding, so that parameters such as charset say nothing.
-        kind = headers.get(b"content-type", b"application/json").partition(b";")[0]
-        if kind.strip().lower() != b"application/json":
+        kind = headers.get(b"content-type", _JSON_BYTES)
+        if kind != _JSON_BYTES and _essence(kind) != _JSON_BYTES:
             raise HttpError(
                 "unsupported_media_type",
                 "Send the body as JSON, with Content-Type: application/json.",
             )
-        coding = headers.get(b"content-encoding", b"identity")
-        if coding.lower() != b"identity":
+        coding = headers.get(b"content-encoding")
+        if coding is not None and coding.lower() != b"identity":
             raise HttpError(
                 "unsupported_media_type", "Send the body without a Content-Encoding."
             )
-        length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length[:_LONGEST_LENGTH]) > self._limit:
+        length = headers.get(b"content-length")
+        if length and length.isdigit() and int(length[:_LONGEST_LENGTH]) > self._limit:
             raise self._too_large()
 
     async def read(self, receive: Receive) -> bytes:
@@ -89,15 +89,20 @@ class Body:
             HttpError: 413; 422 if it does not arrive in time.
             ClientDisconnected: It never will.
         """
-        collecting = self._collect(receive)
+        waiting = receive().__await__()
         try:
-            awaited = collecting.send(None)
-        except StopIteration as done:  # it had all arrived, and needed no timer
-            body: bytes = done.value
-            return body
+            awaited = next(waiting)
+        except StopIteration as done:  # something had arrived, and needed no timer
+            message = done.value
+            if message["type"] == "http.request" and not message.get("more_body"):
+                data: bytes = message.get("body", b"")
+                if len(data) <= self._limit:
+                    return data
+            awaited = None
         try:
             async with asyncio.timeout(self._timeout):
-                return await _Begun(collecting, awaited)
+                first = message if awaited is None else await _Begun(waiting, awaited)
+                return await self._collect(first, receive)
         except TimeoutError:
             raise HttpError(
                 "validation_error",
@@ -105,11 +110,10 @@ class Body:
                 headers=_CLOSE,
             ) from None
 
-    async def _collect(self, receive: Receive) -> bytes:
+    async def _collect(self, message: Message, receive: Receive) -> bytes:
         chunks = []
         size = 0
         while True:
-            message = await receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnected
             chunk = message.get("body", b"")
@@ -119,6 +123,7 @@ class Body:
                 raise self._too_large(headers=_CLOSE)
             if not message.get("more_body", False):
                 return b"".join(chunks)
+            message = await receive()
 
     def parse(self, data: bytes) -> Any:
         """Return the value that a body holds.
@@ -141,3 +146,8 @@ class Body:
             f"The body is longer than {self._limit} bytes; send less at once.",
             headers=headers or (),
         )
+
+
+def _essence(kind: bytes) -> bytes:
+    """Return a media type without its parameters; JSON has but one encoding."""
+    return kind.partition(b";")[0].strip().lower()

@@ -62,6 +62,7 @@ _REPORTED = {
     "provider_error": logging.WARNING,
     "provider_timeout": logging.WARNING,
 }
+_JSON = (b"content-type", b"application/json")
 _LONGEST_ID = 80
 _DEEPEST_FRAMES = 12
 
@@ -110,18 +111,17 @@ def render(error: Exception) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
             "operation": operation,
         }
     )
-    described = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    return STATUS[name], [*described, *headers], body
+    length = b"%d" % len(body)
+    return STATUS[name], [_JSON, (b"content-length", length), *headers], body
 
 
 def _name(error: Exception) -> str:
     if isinstance(error, HttpError):
         return error.error
-    known = (ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS)
-    return next(known, "internal_error")
+    for kind in type(error).__mro__:
+        if kind in ERRORS:
+            return ERRORS[kind]
+    return "internal_error"
 
 
 def _detail(error: Exception, name: str) -> str:

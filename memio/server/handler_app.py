@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from connexion.operations import AbstractOperation
@@ -16,6 +15,7 @@ from memio.server.operations import OperationMiddleware
 from memio.server.scope import ARGUMENTS, url
 from memio.server.spec import Spec
 
+_NO_CONTENT = 204
 _JSON = (b"content-type", b"application/json")
 
 
@@ -56,13 +56,21 @@ class HandlerApp(OperationMiddleware):
                 await value(scope, receive, send)
                 return
             status: int | None = None
-            headers: Mapping[str, str] = {}
+            lines: list[tuple[bytes, bytes]] = []
             if type(value) is tuple:
                 value, status, *rest = value
-                headers = rest[0] if rest else headers
+                lines = _lines(*rest)
             if status is None:
-                status = HTTPStatus.NO_CONTENT if value is None else default
-            await _send(send, value, status, headers)
+                status = _NO_CONTENT if value is None else default
+            body = b""
+            if value is not None:
+                body = jsontext.dumps(value)
+                lines.append(_JSON)
+            if status != _NO_CONTENT:
+                lines.append((b"content-length", b"%d" % len(body)))
+            start = {"type": "http.response.start", "status": status, "headers": lines}
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
 
         return call
 
@@ -102,18 +110,9 @@ def _status_of_values(responses: Mapping[str, Any]) -> int:
     return int(next(declared, "200"))
 
 
-async def _send(
-    send: Send, value: object, status: int, headers: Mapping[str, str]
-) -> None:
-    lines = [(name.lower().encode(), _line(text)) for name, text in headers.items()]
-    body = b""
-    if value is not None:
-        body = jsontext.dumps(value)
-        lines.append(_JSON)
-    if status != HTTPStatus.NO_CONTENT:
-        lines.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": body})
+def _lines(headers: Mapping[str, str] | None = None) -> list[tuple[bytes, bytes]]:
+    items = headers.items() if headers else ()
+    return [(name.lower().encode(), _line(text)) for name, text in items]
 
 
 def _line(text: str) -> bytes:

@@ -23,15 +23,16 @@ REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being served, for every record made meanwhile."""
 
 _PLAIN = re.compile(r"[!#-<>-~]+")  # neither space, quote nor equals sign
-_MOST_WAITING = 12  # as many fit into 4 KiB, which processes write without mixing
+_MOST_AT_ONCE = 4096  # characters, which processes write without mixing
 _TEXT_LINE = (
-    "time=%s.%03dZ level=info logger=memio.access request_id=%s "
-    "method=%s route=%s status=%d ms=%.2f bytes=%d\n"
+    "time=%s.%sZ level=info logger=memio.access request_id=%s "
+    "method=%s route=%s status=%s ms=%.2f bytes=%s\n"
 )
 _JSON_LINE = (
-    '{"time":"%s.%03dZ","level":"info","logger":"memio.access","request_id":"%s",'
-    '"method":%s,"route":%s,"status":%d,"ms":%.2f,"bytes":%d}\n'
+    '{"time":"%s.%sZ","level":"info","logger":"memio.access","request_id":"%s",'
+    '"method":%s,"route":%s,"status":%s,"ms":%.2f,"bytes":%s}\n'
 )
+_MILLISECONDS = [f"{number:03}" for number in range(1000)]
 _access = logging.getLogger("memio.access")
 
 
@@ -78,6 +79,7 @@ class _Handler(logging.StreamHandler[TextIO]):
         self._line = _JSON_LINE if as_json else _TEXT_LINE
         self._quote = json.dumps if as_json else _text
         self._waiting: list[str] = []
+        self._size = 0
         self._held = threading.RLock()
         self._second, self._clock = -1, ""
 
@@ -91,7 +93,7 @@ class _Handler(logging.StreamHandler[TextIO]):
             self._second, self._clock = second, clock
         line = self._line % (
             self._clock,
-            (now - second) * 1000,
+            _MILLISECONDS[int((now - second) * 1000)],
             REQUEST_ID.get(),
             _quoted(self._quote, method),
             _quoted(self._quote, route),
@@ -100,12 +102,12 @@ class _Handler(logging.StreamHandler[TextIO]):
             size,
         )
         with self._held:
+            if self._size + len(line) > _MOST_AT_ONCE:
+                self.flush()
+            if not self._waiting:
+                asyncio.get_running_loop().call_soon(self.flush)
             self._waiting.append(line)
-            waiting = len(self._waiting)
-        if waiting == 1:
-            asyncio.get_running_loop().call_soon(self.flush)
-        elif waiting == _MOST_WAITING:
-            self.flush()
+            self._size += len(line)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.flush()
@@ -115,6 +117,9 @@ class _Handler(logging.StreamHandler[TextIO]):
         with self._held:
             lines = "".join(self._waiting)
             self._waiting.clear()
+            self._size = 0
+            if not lines:
+                return
             try:
                 self.stream.write(lines)
                 self.stream.flush()

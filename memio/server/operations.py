@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Awaitable
 from typing import Any
 
 from connexion.middleware.abstract import RoutedAPI, SpecMiddleware
@@ -48,8 +49,8 @@ class OperationMiddleware(SpecMiddleware):  # type: ignore[misc]  # connexion is
     def add_api(self, specification: Specification, **options: Any) -> _API:
         return _API(specification, middleware=self, **options)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return self.app(scope, receive, send)
 
     @abstractmethod
     def compile(self, operation: AbstractOperation) -> ASGIApp:

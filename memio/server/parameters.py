@@ -14,7 +14,7 @@ from starlette.types import Scope
 from memio import jsontext
 from memio.server.errors import HttpError, invalid
 from memio.server.schemas import Schemas, nearest, shorten
-from memio.server.scope import HEADERS
+from memio.server.scope import HEADERS, PATH_VALUES
 from memio.server.spec import Spec, argument_name
 
 Step = Callable[[Any, str], Any]
@@ -78,7 +78,12 @@ class Parameters:
             self._in[place][name] = parameter
             if "default" in schema:
                 self._defaults[parameter.argument] = schema["default"]
-        self._path = tuple(self._in["path"].values())
+        names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        self._path = [
+            (names.index(name), parameter)
+            for name, parameter in self._in["path"].items()
+            if name in names  # or else routing refuses the path
+        ]
         self._query = self._in["query"]
         self._header = [
             (name.lower().encode(), parameter)
@@ -93,8 +98,8 @@ class Parameters:
             HttpError: 422; a parameter is missing, unknown, doubled or not valid.
         """
         arguments = self._defaults.copy()
-        for parameter in self._path:
-            text = scope["path_params"][parameter.name]
+        for place, parameter in self._path:
+            text = scope[PATH_VALUES][place]
             if "%" in text:
                 text = _unquote(text, parameter.place)
             arguments[parameter.argument] = parameter.read(text)

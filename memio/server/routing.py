@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from memio.server.errors import HttpError
 from memio.server.operations import app_below
-from memio.server.scope import ROUTE, inner_path
+from memio.server.scope import PATH_VALUES, ROUTE, inner_path
 
 
 class _Node:
@@ -22,8 +23,7 @@ class _Node:
         literals: The nodes below, by segment.
         parameter: The node below for any other segment that is not empty.
         template: The path that ends here.
-        operations: What may be done here: per method, the names of the path's
-            parameters and the app.
+        operations: What may be done here: method -> app.
     """
 
     __slots__ = ("literals", "operations", "parameter", "template")
@@ -32,7 +32,7 @@ class _Node:
         self.literals: dict[str, _Node] = {}
         self.parameter: _Node | None = None
         self.template = ""
-        self.operations: dict[str, tuple[list[str], ASGIApp]] = {}
+        self.operations: dict[str, ASGIApp] = {}
 
     def find(self, segments: list[str], at: int, values: list[str]) -> _Node | None:
         """Return the node that the rest of a path leads to; a literal goes first."""
@@ -90,10 +90,9 @@ class _API(AbstractRoutingAPI):  # type: ignore[misc]  # connexion is untyped
     def _add_operation_internal(
         self, method: str, path: str, operation: ASGIApp, name: str | None = None
     ) -> None:
-        node, names = self._root, []
+        node = self._root
         for segment in f"{self.base_path}{path}".split("/")[1:]:
             if segment.startswith("{") and segment.endswith("}"):
-                names.append(segment[1:-1])
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
             elif "{" in segment:
@@ -101,7 +100,7 @@ class _API(AbstractRoutingAPI):  # type: ignore[misc]  # connexion is untyped
             else:
                 node = node.literals.setdefault(segment, _Node())
         node.template = name or path
-        node.operations[method.upper()] = names, operation
+        node.operations[method.upper()] = operation
 
 
 class SegmentRouting(SpecMiddleware):  # type: ignore[misc]  # connexion is untyped
@@ -109,8 +108,8 @@ class SegmentRouting(SpecMiddleware):  # type: ignore[misc]  # connexion is unty
 
     A literal segment beats a parameter; an encoded slash belongs to its segment; a
     slash at the end is another path. HEAD is answered by GET, OPTIONS by the methods
-    there are. ``path_params`` stay percent-encoded. A path that is not in the
-    specification is passed on to the next layer.
+    there are. What stands for the path's parameters is left in the scope, still
+    percent-encoded. A path that is not in the specification goes to the next layer.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -120,31 +119,29 @@ class SegmentRouting(SpecMiddleware):  # type: ignore[misc]  # connexion is unty
     def add_api(self, specification: Specification, **options: Any) -> _API:
         return _API(specification, root=self._root, app=self._app, **options)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # Not async, which would be one more coroutine for each request.
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         values: list[str] = []
-        node = self._root.find(inner_path(scope).split("/")[1:], 0, values)
-        app = self._app
-        if node is not None:
-            scope[ROUTE] = node.template
-            method = scope["method"]
-            operation = node.operations.get(method)
-            if operation is None and method == "HEAD":
-                operation = node.operations.get("GET")
-            if operation is None and method == "OPTIONS":
-                await _send_options(node, send)
-                return
-            if operation is None:
-                raise HttpError(
-                    "method_not_allowed",
-                    f"This method is not allowed here; use one of {node.allow}.",
-                    headers=[(b"allow", node.allow.encode())],
-                )
-            names, app = operation
-            scope["path_params"] = dict(zip(names, values, strict=True))
-        await app(scope, receive, send)
+        node = self._root.find(inner_path(scope).split("/"), 1, values)
+        if node is None:
+            return self._app(scope, receive, send)
+        scope[ROUTE] = node.template
+        scope[PATH_VALUES] = values
+        method = scope["method"]
+        app = node.operations.get(method)
+        if app is not None:
+            return app(scope, receive, send)
+        if method == "OPTIONS":
+            return _send_options(node, send)
+        if method == "HEAD" and "GET" in node.operations:
+            return node.operations["GET"](scope, receive, send)
+        raise HttpError(
+            "method_not_allowed",
+            f"This method is not allowed here; use one of {node.allow}.",
+            headers=[(b"allow", node.allow.encode())],
+        )
 
 
 async def _send_options(node: _Node, send: Send) -> None:

@@ -13,6 +13,9 @@ HEADERS: Final = "memio.headers"
 ROUTE: Final = "memio.route"
 """Key of the path template that the request matched; absent if none."""
 
+PATH_VALUES: Final = "memio.path_values"
+"""Key of what stands for the path's parameters, ``list[str]``, as it was sent."""
+
 ARGUMENTS: Final = "memio.arguments"
 """Key of the handler's arguments, ``dict[str, Any]``, parsed and validated."""
 
@@ -28,8 +31,9 @@ def raw_path(scope: Scope) -> str:
 
 def url(scope: Scope) -> str:
     """Return the request's path and query as they were sent, mount included."""
+    path = raw_path(scope)
     query = scope["query_string"].decode("latin-1")
-    return f"{raw_path(scope)}?{query}" if query else raw_path(scope)
+    return f"{path}?{query}" if query else path
 
 
 def inner_path(scope: Scope) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from connexion.operations import AbstractOperation
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -34,9 +36,11 @@ class RequestValidation(OperationMiddleware):
         written = self._spec.request_body(path, method)
         if written is None:
 
-            async def without_body(scope: Scope, receive: Receive, send: Send) -> None:
+            def without_body(
+                scope: Scope, receive: Receive, send: Send
+            ) -> Awaitable[None]:
                 scope[ARGUMENTS] = parameters.read(scope)
-                await app(scope, receive, send)
+                return app(scope, receive, send)
 
             return without_body
         body = Body(written, schemas=self._schemas, settings=self._settings)

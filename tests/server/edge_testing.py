@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import uvicorn
 
+from memio.server.protocol import StrictProtocol
+
 KEY = "a key: \u00e9"
 SPEC = Path(__file__).with_name("edge.yaml")
 
@@ -46,15 +48,9 @@ def connect(app: Any, **options: Any) -> httpx.AsyncClient:
 def serve(app: Any, **options: Any) -> Iterator[int]:
     """Serve in a thread; yields the port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        **options,
-    )
+    defaults = {"http": StrictProtocol, "ws": "none", "lifespan": "on"}
+    quiet = {"log_config": None, "access_log": False, "server_header": False}
+    config = uvicorn.Config(app, **{**defaults, **quiet, **options})
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
