@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -127,7 +126,7 @@ class LocalGraphAdapter(LocalStore):
         run = self._db.read if dry_run else self._db.write
         return await run("delete_all", work)
 
-    def _text(self, row: Mapping[str, Any]) -> Text:
+    def _text(self, row: Row) -> Text:
         return _text(row["subject"], row["predicate"], row["object"])
 
 
@@ -144,16 +143,12 @@ def _put(
     entry: Indexed,
 ) -> Triple:
     """Add a triple, or give the one that exists its new metadata."""
-    known = next(
-        iter(
-            rows.fetch(
-                conn,
-                "SELECT * FROM triples WHERE ifnull(user_id, '') = ?"
-                " AND subject = ? AND predicate = ? AND object = ?",
-                (user_id or "", triple.subject, triple.predicate, triple.object),
-            )
-        ),
-        None,
+    identity = (user_id or "", triple.subject, triple.predicate, triple.object)
+    known = rows.fetch_one(
+        conn,
+        "SELECT * FROM triples WHERE ifnull(user_id, '') = ?"
+        " AND subject = ? AND predicate = ? AND object = ?",
+        identity,
     )
     if known is not None:
         conn.execute(
@@ -201,7 +196,7 @@ def _result(found: list[Row], following: str | None) -> GraphResult:
     return GraphResult.of([_triple(row) for row in found], next_cursor=following)
 
 
-def _triple(row: Mapping[str, Any]) -> Triple:
+def _triple(row: Row) -> Triple:
     return Triple(
         subject=row["subject"],
         predicate=row["predicate"],

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from memio.exceptions import ConflictError, NotFoundError
 from memio.ids import cursor_at, position_of, uuid7
@@ -151,7 +149,7 @@ class LocalHistoryAdapter(LocalStore):
         run = self._db.read if dry_run else self._db.write
         return await run("delete_all", work)
 
-    def _text(self, row: Mapping[str, Any]) -> Text:
+    def _text(self, row: Row) -> Text:
         return _text(row["content"], row["name"] or row["role"], row["previous"])
 
 
@@ -265,9 +263,7 @@ def _delete(conn: sqlite3.Connection, sessions: list[int]) -> None:
         conn.execute("DELETE FROM sessions WHERE seq = ?", (session,))
 
 
-def _message(
-    row: Mapping[str, Any], session_id: str, score: float | None = None
-) -> Message:
+def _message(row: Row, session_id: str, score: float | None = None) -> Message:
     return Message(
         role=row["role"],
         content=row["content"],

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from memio import jsontext
 from memio.filters import Predicate
@@ -20,26 +20,35 @@ SHORT_PAGE = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-Row = Mapping[str, Any]
-"""A row by column name."""
+
+class Row(Protocol):
+    """A row by column name."""
+
+    def __getitem__(self, column: str, /) -> Any: ...
+
+    def keys(self) -> Iterable[str]: ...
 
 
 def fetch(
     conn: sqlite3.Connection, sql: str, params: Iterable[Any] = ()
-) -> Iterable[Row]:
+) -> Iterator[Row]:
     """Run a query and yield its rows by column name."""
-    cursor = conn.execute(sql, tuple(params))
-    names = [column[0] for column in cursor.description]
-    return (dict(zip(names, row, strict=True)) for row in cursor)
+    cursor = conn.cursor()
+    cursor.row_factory = sqlite3.Row
+    return cursor.execute(sql, tuple(params))
+
+
+def fetch_one(conn: sqlite3.Connection, sql: str, params: Iterable[Any]) -> Row | None:
+    """Run a query and return its first row if any."""
+    return next(fetch(conn, sql, params), None)
 
 
 def fetch_id(conn: sqlite3.Connection, table: Table, row_id: str) -> Row | None:
     """Return the row with an id."""
-    found = fetch(conn, f"SELECT * FROM {table.name} WHERE id = ?", (row_id,))
-    return next(iter(found), None)
+    return fetch_one(conn, f"SELECT * FROM {table.name} WHERE id = ?", [row_id])
 
 
-def insert(conn: sqlite3.Connection, table: Table, row: Row) -> int:
+def insert(conn: sqlite3.Connection, table: Table, row: Mapping[str, Any]) -> int:
     """Insert a row and return its number."""
     marks = ", ".join("?" * len(row))
     cursor = conn.execute(

@@ -95,6 +95,8 @@ def _walk(
 ) -> Iterator[tuple[Row, float]]:
     """Walk from the best row down until there are enough that the filter lets by."""
     least = search.min_score or 0.0
+    pairs = zip(search.table.scope, search.scope, strict=True)
+    narrowed = [(column, value) for column, value in pairs if value is not None]
     found = done = 0
     while True:
         seqs, scores = best
@@ -104,7 +106,10 @@ def _walk(
             if score < least:
                 return
             row = stored.get(seq)
-            if row is not None and _is_wanted(row, search):
+            if row is None or not rows.selected(row, search.chosen):
+                continue
+            # In the scope it is, but nothing may ever be shown to another.
+            if all(row[column] == value for column, value in narrowed):
                 yield row, score
                 found += 1
                 if found == search.limit:
@@ -113,10 +118,3 @@ def _walk(
         if done == ranking.total:
             return
         best = ranking.best(4 * done)
-
-
-def _is_wanted(row: Row, search: Search) -> bool:
-    """Tell whether a row is in the scope, beyond any doubt, and lets the filter by."""
-    pairs = zip(search.table.scope, search.scope, strict=True)
-    in_scope = all(value is None or row[column] == value for column, value in pairs)
-    return in_scope and rows.selected(row, search.chosen)

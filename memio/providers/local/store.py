@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -142,7 +142,7 @@ class LocalStore:
     def _texts(self, batch: Sequence[Row]) -> list[Text]:
         return [self._text(row) for row in batch]
 
-    def _text(self, row: Mapping[str, Any]) -> Text:
+    def _text(self, row: Row) -> Text:
         """Return a row's searchable text."""
         return Text(row["content"])
 
