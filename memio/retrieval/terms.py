@@ -12,7 +12,7 @@ from typing import Final
 from unicodedata import combining, normalize
 
 import numpy as np
-import snowballstemmer
+import Stemmer
 
 RECORD: Final = np.dtype([("term", "<u4"), ("said", "<u2"), ("before", "<u2")])
 """A word of a text: its number, how often the text has it, and the one before."""
@@ -22,7 +22,7 @@ _MOST: Final = 2**16 - 1
 _KNOWN: Final = 2**15
 # A run without a break, such as an encoded file, is cut, so that the cache stays small.
 _WORD = re.compile(r"[^\W_]{1,64}")
-_stemmer = snowballstemmer.stemmer("porter")
+_stemmer = Stemmer.Stemmer("porter")
 _stemming = threading.Lock()  # a stemmer keeps the word that it works on
 
 

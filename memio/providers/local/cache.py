@@ -11,8 +11,8 @@ from memio.providers.local.loaded import Loaded
 from memio.providers.local.snapshot import Snapshot
 from memio.providers.local.tables import Scope, Table
 
-SMALL = 20_000
-"""Rows of a scope that is searched faster than a thread is asked to."""
+SMALL = 20_000 * 256
+"""Numbers in the vectors of a scope that is searched sooner than a thread would be."""
 
 _FEW_CHANGES = 64
 
@@ -71,7 +71,7 @@ class ScopeCache:
             return None
         try:
             loaded = entry.loaded
-            if loaded.rows > SMALL or not loaded.catch_up(conn, most=_FEW_CHANGES):
+            if loaded.numbers > SMALL or not loaded.catch_up(conn, most=_FEW_CHANGES):
                 return None
             snapshot = loaded.snapshot()
         finally:

@@ -101,6 +101,11 @@ class Loaded:
         return self._rows.used
 
     @property
+    def numbers(self) -> int:
+        """How many numbers the vectors have together."""
+        return self._vectors.used * self._dim
+
+    @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
         return self._rows.nbytes + self._vectors.nbytes + self._postings.nbytes

@@ -69,7 +69,7 @@ async def run(
         )
         return ranking, ranking.best(search.limit)
 
-    is_small = len(snapshot.matrix) <= SMALL
+    is_small = snapshot.matrix.size <= SMALL
     ranking, best = rank() if is_small else await db.compute(rank)
 
     def work(conn: sqlite3.Connection) -> list[T]:
