@@ -11,9 +11,10 @@ import signal
 import socket
 import threading
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from memio import __version__
 from memio.client import Memio
@@ -63,19 +64,44 @@ def serve_with_workers(settings: Settings) -> None:
     Raises:
         SetupError: They could not start.
     """
-    _bind(settings.server).close()
+    address = _bind(settings.server)
     with setup_errors():
         asyncio.run(_try_opening(settings.build_memio()))
     configure_logging(settings.server.log_format, settings.server.log_level)
-    _announce(settings, settings.server.port)
-    uvicorn.run(
+    _announce(settings, address.getsockname()[1])
+    config = uvicorn.Config(
         "memio.server.run:make_worker",
         factory=True,
-        host=settings.server.host,
-        port=settings.server.port,
         workers=settings.server.workers,
         **_uvicorn_options(settings),
     )
+    Multiprocess(config, sockets=[_SharedAddress.like(address)]).run()
+
+
+class _SharedAddress(socket.socket):
+    """A socket of which every process that it is sent to gets one of its own.
+
+    Of one that all have, the process that wakes first takes all connections that wait;
+    among several at one address the system spreads them.
+    """
+
+    @classmethod
+    def like(cls, taken: socket.socket) -> Self:
+        """Take an address over from a socket that nobody else could share."""
+        family, address = taken.family, taken.getsockname()
+        taken.close()
+        return cls.at(family, address)
+
+    @classmethod
+    def at(cls, family: int, address: Any) -> Self:
+        made = cls(family)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind(address)
+        return made
+
+    def __reduce__(self) -> Any:
+        return _SharedAddress.at, (int(self.family), self.getsockname())
 
 
 def make_worker() -> Any:

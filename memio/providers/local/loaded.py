@@ -96,11 +96,6 @@ class Loaded:
         self._names: list[str] = []
 
     @property
-    def rows(self) -> int:
-        """How many rows there are, deleted ones included."""
-        return self._rows.used
-
-    @property
     def numbers(self) -> int:
         """How many numbers the vectors have together."""
         return self._vectors.used * self._dim
@@ -143,7 +138,7 @@ class Loaded:
 
     def catch_up(self, conn: sqlite3.Connection, *, most: float = inf) -> bool:
         """Apply the log; return False if that fails or it has more than ``most``."""
-        worn = self._postings.removed > max(_FEW_REMOVED, self.rows // 4)
+        worn = self._postings.removed > max(_FEW_REMOVED, self._rows.used // 4)
         if self._rev < 0 or worn:
             return False
         rev = _last_revision(conn)
