@@ -1,21 +1,26 @@
 """What one would write by hand: Starlette with orjson, or a bare ASGI function.
 
-Neither validates, gives request ids or logs requests.
+Neither validates, gives request ids or logs requests. ``protocol`` is no server that
+anybody would run: it has a parser find where a request ends, and answers every one with
+the same bytes. It shows what is left when a server does nothing.
 
-    by_hand.py starlette|asgi --port N
+    by_hand.py starlette|asgi|protocol --port N
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from uuid import uuid4
 
+import httptools
 import orjson
 import uvicorn
+import uvloop
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -131,13 +136,42 @@ async def by_asgi(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
+class Floor(asyncio.Protocol):
+    """A connection that answers a fact of the usual length, whatever it is asked."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        body = orjson.dumps(add({"content": "x" * 130, "user_id": "alice"}))
+        self._answer = (
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\n\r\n%b"
+        ) % (len(body), body)
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        self._transport.write(self._answer)
+
+
+async def serve_floor(port: int) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Floor, "127.0.0.1", port)
+    await server.serve_forever()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=("starlette", "asgi"))
+    parser.add_argument("kind", choices=("starlette", "asgi", "protocol"))
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
     lean = {"access_log": False, "server_header": False, "proxy_headers": False}
-    if options.kind == "starlette":
+    if options.kind == "protocol":
+        uvloop.run(serve_floor(options.port))
+    elif options.kind == "starlette":
         uvicorn.run(by_starlette, port=options.port, **lean)
     else:
         uvicorn.run(by_asgi, port=options.port, lifespan="off", **lean)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from typing import Any
 
 from starlette.types import Message, Receive
@@ -82,8 +82,8 @@ class Body:
         if length and length.isdigit() and int(length[:_LONGEST_LENGTH]) > self._limit:
             raise self._too_large()
 
-    async def read(self, receive: Receive) -> bytes:
-        """Return the whole body.
+    def read(self, receive: Receive) -> bytes | Awaitable[bytes]:
+        """Return the whole body if it has arrived, or what waits for it.
 
         Raises:
             HttpError: 413; 422 if it does not arrive in time.
@@ -92,17 +92,20 @@ class Body:
         waiting = receive().__await__()
         try:
             awaited = next(waiting)
-        except StopIteration as done:  # something had arrived, and needed no timer
-            message = done.value
-            if message["type"] == "http.request" and not message.get("more_body"):
-                data: bytes = message.get("body", b"")
-                if len(data) <= self._limit:
-                    return data
-            awaited = None
+        except StopIteration as done:
+            message: Message = done.value
+            if message.get("more_body") or message["type"] != "http.request":
+                return self._read_on(_here(message), receive)
+            data: bytes = message.get("body", b"")
+            if len(data) > self._limit:
+                raise self._too_large(headers=_CLOSE) from None
+            return data
+        return self._read_on(_Begun(waiting, awaited), receive)
+
+    async def _read_on(self, first: Awaitable[Message], receive: Receive) -> bytes:
         try:
             async with asyncio.timeout(self._timeout):
-                first = message if awaited is None else await _Begun(waiting, awaited)
-                return await self._collect(first, receive)
+                return await self._collect(await first, receive)
         except TimeoutError:
             raise HttpError(
                 "validation_error",
@@ -146,6 +149,10 @@ class Body:
             f"The body is longer than {self._limit} bytes; send less at once.",
             headers=headers or (),
         )
+
+
+async def _here(message: Message) -> Message:
+    return message
 
 
 def _essence(kind: bytes) -> bytes:

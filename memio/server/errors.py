@@ -125,13 +125,14 @@ def _name(error: Exception) -> str:
 
 
 def _detail(error: Exception, name: str) -> str:
+    if isinstance(error, NotFoundError):
+        is_long = len(error.resource_id) > _LONGEST_ID
+        return f"{error.resource} not found" if is_long else str(error)
     if name == "internal_error":
         return (
             "The server failed to carry this out; its log says more "
             "under the X-Request-ID of this answer."
         )
-    if isinstance(error, NotFoundError) and len(error.resource_id) > _LONGEST_ID:
-        return f"{error.resource} not found"
     if isinstance(error, NotSupportedError):
         sentence = f"The {error.provider} provider does not support {error.operation}"
         return f"{sentence}: {error.hint}" if error.hint else f"{sentence}."
@@ -165,7 +166,8 @@ class Errors:
             return
         except Exception as error:  # noqa: BLE001  # the one place that answers all
             status, headers, body = render(error)
-            _report(error)
+            if status >= STATUS["internal_error"]:
+                _report(error)
             if STARTED in scope:
                 return  # The server cuts the connection: the answer is incomplete.
             await send(

@@ -155,7 +155,7 @@ class Exchange:
 
     async def _wait(self) -> None:
         self._wire.resume_reading()
-        if not self._continued:
+        if self.more_body and not self._continued:
             self._continued = True
             if (b"expect", b"100-continue") in [
                 (name, value.lower()) for name, value in self._scope["headers"]
@@ -171,8 +171,7 @@ class Exchange:
             self._news = None
 
     def _start(self, status: int, headers: Headers) -> None:
-        head = self._wire.head(status, headers)
-        said = dict(headers)
+        head, said = self._wire.head(status, headers)
         if b"close" in said.get(b"connection", b"").lower():
             self.keep_alive = False
         elif not self.keep_alive:

@@ -9,7 +9,6 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -26,11 +25,11 @@ _PLAIN = re.compile(r"[!#-<>-~]+")  # neither space, quote nor equals sign
 _MOST_AT_ONCE = 4096  # characters, which processes write without mixing
 _TEXT_LINE = (
     "time=%s.%sZ level=info logger=memio.access request_id=%s "
-    "method=%s route=%s status=%s ms=%.2f bytes=%s\n"
+    "%s status=%s ms=%.2f bytes=%s\n"
 )
 _JSON_LINE = (
     '{"time":"%s.%sZ","level":"info","logger":"memio.access","request_id":"%s",'
-    '"method":%s,"route":%s,"status":%s,"ms":%.2f,"bytes":%s}\n'
+    '%s,"status":%s,"ms":%.2f,"bytes":%s}\n'
 )
 _MILLISECONDS = [f"{number:03}" for number in range(1000)]
 _access = logging.getLogger("memio.access")
@@ -77,7 +76,8 @@ class _Handler(logging.StreamHandler[TextIO]):
         as_json = log_format == "json"
         self.setFormatter(_JsonFormatter() if as_json else _TextFormatter())
         self._line = _JSON_LINE if as_json else _TEXT_LINE
-        self._quote = json.dumps if as_json else _text
+        # The same few again and again, as far as clients are well.
+        self._target = lru_cache(256)(_json_target if as_json else _text_target)
         self._waiting: list[str] = []
         self._size = 0
         self._held = threading.RLock()
@@ -95,8 +95,7 @@ class _Handler(logging.StreamHandler[TextIO]):
             self._clock,
             _MILLISECONDS[int((now - second) * 1000)],
             REQUEST_ID.get(),
-            _quoted(self._quote, method),
-            _quoted(self._quote, route),
+            self._target(method, route),
             status,
             seconds * 1000,
             size,
@@ -166,6 +165,9 @@ def _text(value: object) -> str:
     return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 
-@lru_cache(256)
-def _quoted(quote: Callable[[str], str], text: str) -> str:
-    return quote(text)
+def _text_target(method: str, route: str) -> str:
+    return f"method={_text(method)} route={_text(route)}"
+
+
+def _json_target(method: str, route: str) -> str:
+    return f'"method":{json.dumps(method)},"route":{json.dumps(route)}'

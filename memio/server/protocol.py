@@ -241,7 +241,7 @@ class StrictProtocol(asyncio.Protocol):
                 (b"content-length", b"%d" % len(reason)),
                 (b"connection", b"close"),
             ]
-            head = self._wire.head(400, headers)
+            head, _ = self._wire.head(400, headers)
             transport.write(head + b"\r\n" + reason)
         transport.close()
 

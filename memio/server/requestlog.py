@@ -33,10 +33,10 @@ class RequestLog:
             return
         started = perf_counter()
         headers = scope[HEADERS] = dict(scope["headers"])
-        given = headers.get(b"x-request-id", b"")
-        # It need not be hard to guess, and asking the system for it takes longer.
-        made = not _VALID_ID(given)
-        request_id = b"%032x" % getrandbits(128) if made else given
+        request_id = headers.get(b"x-request-id")
+        if request_id is None or not _VALID_ID(request_id):
+            # It need not be hard to guess, and asking the system for it takes longer.
+            request_id = b"%032x" % getrandbits(128)
         is_head = scope["method"] == "HEAD"
         status = _CLIENT_GONE
         size = 0

@@ -36,23 +36,29 @@ class _Node:
 
     def find(self, segments: list[str], at: int, values: list[str]) -> _Node | None:
         """Return the node that the rest of a path leads to; a literal goes first."""
-        if at == len(segments):
-            return self if self.operations else None
-        segment = segments[at]
-        child = self.literals.get(segment)
-        if child is None and "%" in segment:
-            child = self.literals.get(unquote(segment))
-        if child is not None:
-            found = child.find(segments, at + 1, values)
-            if found is not None:
-                return found
-        if self.parameter is None or not segment:
-            return None
-        values.append(segment)
-        found = self.parameter.find(segments, at + 1, values)
-        if found is None:
-            values.pop()
-        return found
+        node = self
+        kept = len(values)
+        for place in range(at, len(segments)):
+            segment = segments[place]
+            child = node.literals.get(segment)
+            if child is None and "%" in segment:
+                child = node.literals.get(unquote(segment))
+            if child is not None:
+                if node.parameter is None:
+                    node = child
+                    continue
+                found = child.find(segments, place + 1, values)
+                if found is not None:
+                    return found
+            if node.parameter is None or not segment:
+                del values[kept:]
+                return None
+            values.append(segment)
+            node = node.parameter
+        if node.operations:
+            return node
+        del values[kept:]
+        return None
 
     @property
     def allow(self) -> str:

@@ -48,7 +48,8 @@ class RequestValidation(OperationMiddleware):
         async def with_body(scope: Scope, receive: Receive, send: Send) -> None:
             body.accept(scope[HEADERS])
             arguments = parameters.read(scope)
-            data = await body.read(receive)
+            read = body.read(receive)
+            data = read if isinstance(read, bytes) else await read
             if data or body.required:
                 arguments["body"] = body.parse(data)
             scope[ARGUMENTS] = arguments

@@ -83,8 +83,10 @@ class Wire:
             self._is_reading = True
             self.transport.resume_reading()
 
-    def head(self, status: int, headers: Headers) -> bytes:
-        """Return the head of an answer, without the empty line at its end.
+    def head(self, status: int, headers: Headers) -> tuple[bytes, dict[bytes, bytes]]:
+        """Return the head of an answer, and its headers by name.
+
+        The empty line at its end is left out, for more headers to be added.
 
         Raises:
             RuntimeError: A header would be read as something else.
@@ -99,10 +101,12 @@ class Wire:
         lines = b"".join([b"%b: %b\r\n" % header for header in headers])
         if lines.translate(None, _IN_LINES) != b"\r\n" * len(headers):
             raise RuntimeError("a header of the answer holds a control character")
-        for name, _ in headers:
-            if name not in _USUAL_NAMES and not _HEADER_NAME.fullmatch(name):
-                raise RuntimeError("a header of the answer has no lower-case name")
-        return start + lines
+        named = dict(headers)
+        if not _USUAL_NAMES.issuperset(named) and not all(
+            map(_HEADER_NAME.fullmatch, named)
+        ):
+            raise RuntimeError("a header of the answer has no lower-case name")
+        return start + lines, named
 
 
 def _start(status: int, headers: Headers) -> bytes:

@@ -143,6 +143,15 @@ def test_a_client_that_waits_is_told_to_go_on(port, sent):
         assert b"".join(read_all(sock)).startswith(b"HTTP/1.1 200")
 
 
+def test_a_client_whose_body_is_there_is_not_told_to_go_on(port):
+    head = raw("until_gone", "Content-Length: 2", "Expect: 100-continue", method="POST")
+    with connect(port) as sock:
+        sock.sendall(head + b"ab")
+        sock.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            sock.recv(4096)
+
+
 def test_a_body_that_nobody_asks_for_is_not_taken_in(port):
     GO_ON.clear()
     with connect(port) as sock:
