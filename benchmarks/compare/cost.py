@@ -210,15 +210,17 @@ class _Clock:
 
 def _clocked(place: Path, what: str, calls: int) -> dict[str, float]:
     """Return the milliseconds per request of each part of memio, and of the rest."""
+    warming = calls // 5
     with serve(place, "timed_memio.py") as server:
-        _, raw, status = _requests(what, calls, 50)
-        load = send(server.port, raw, clients=1, status=status)
+        _, raw, status = _requests(what, calls + warming, 50)
+        send(server.port, raw[:warming], clients=1, status=status)
+        load = send(server.port, raw[warming:], clients=1, status=status)
     durations = json.loads((place / "parts.json").read_text())
-    parts = {
-        part: sum(times) * 1000 / calls
-        for part, times in durations.items()
-        if len(times) >= calls // 2  # else it belongs to the start, not to requests
-    }
+    parts = {}
+    for part, times in durations.items():
+        each = round(len(times) / (calls + warming))  # times in a request
+        if each:  # else it belongs to the start
+            parts[part] = sum(times[-each * calls :]) * 1000 / calls
     outer = {part: taken for part, taken in parts.items() if ": " not in part}
     parts["the rest"] = load.seconds * 1000 / load.requests - sum(outer.values())
     return parts
