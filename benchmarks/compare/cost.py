@@ -23,7 +23,8 @@ from benchmarks.rivals import STARLETTE, serve
 from benchmarks.texts import Texts
 from memio.embedding.static import StaticEmbedder, StaticSettings
 from memio.providers.local.loaded import Loaded
-from memio.providers.local.ranking import Ranking
+from memio.providers.local.ranking import Ranking, nearness
+from memio.providers.local.rows import vectors as select_vectors
 from memio.providers.local.tables import FACTS
 from memio.retrieval.terms import pack
 
@@ -83,8 +84,11 @@ class Bare:
         ranking = Ranking(
             self._snapshot, query, "hybrid", meaning=vector, weight=WEIGHT
         )
-        seqs, _ = ranking.best(LIMIT)
-        return list(seqs.tolist())
+        rows = ranking.candidates(LIMIT)
+        vectors = select_vectors(self.conn, FACTS, ranking.seqs(rows).tolist())
+        cosine = nearness(vector, list(vectors.values()))
+        seqs, _ = ranking.ordered(rows, cosine)
+        return list(seqs[:LIMIT].tolist())
 
     def rows(self, seqs: list[int]) -> list[Any]:
         marks = ", ".join("?" * len(seqs))

@@ -23,7 +23,8 @@ PARTS = {
     "ranking: words": ("memio.providers.local.snapshot:Snapshot.bm25",),
     "ranking": (
         "memio.providers.local.ranking:Ranking.__init__",
-        "memio.providers.local.ranking:Ranking.best",
+        "memio.providers.local.ranking:Ranking.candidates",
+        "memio.providers.local.search:_order",
     ),
     "rows": ("memio.providers.local.rows:select",),
     "serialisation": ("memio.jsontext:dumps",),

@@ -49,7 +49,7 @@ def compare(
     if not len(codes):
         return np.zeros(0, np.float32), 0.0
     code, scale, error = encode(query[np.newaxis])
-    near = np.asarray(simsimd.cdist(code, codes, "dot"), np.float32).reshape(-1)
+    near = np.asarray(simsimd.cdist(code, codes, "dot", out_dtype="f32")).reshape(-1)
     near *= scales
     near *= scale[0]
     lost = float(error[0])

@@ -71,6 +71,8 @@ class Records:
 
     def merged(self, others: Records) -> Records:
         """Return these and others, both in the order of their terms, in one."""
+        if not len(self):
+            return others
         places = np.searchsorted(self.term, others.term, side="right")
         pairs = zip(self.arrays, others.arrays, strict=True)
         return Records(*(np.insert(one, places, other) for one, other in pairs))

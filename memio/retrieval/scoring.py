@@ -60,8 +60,8 @@ def lexical(bm25: Floats) -> Floats:
     if not bm25.size:
         return bm25
     scale = min(BM25_SCALE, WEAKEST_BEST * max(float(bm25.max()), 1e-9))
-    shares: Floats = np.minimum(bm25 / np.float32(scale), np.float32(1))
-    return shares
+    shares: Floats = bm25 * np.float32(1 / scale)
+    return np.minimum(shares, np.float32(1), out=shares)
 
 
 def hybrid(

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memio.providers.local.ranking import Ranking
+from memio.providers.local.ranking import Ranking, nearness
 from memio.providers.local.snapshot import Snapshot
 from memio.retrieval.codes import encode
 from memio.retrieval.postings import Postings
@@ -19,7 +19,9 @@ QUERY = "Which melon did Ann see in the harbour?"
 DIM = 48
 
 
-def make(seed: int, rows: int, *, chunked: bool, near: float) -> Snapshot:
+def make(
+    seed: int, rows: int, *, chunked: bool, near: float
+) -> tuple[Snapshot, list[np.ndarray]]:
     """Make a scope; the smaller ``near``, the closer its vectors are to each other."""
     random = np.random.default_rng(seed)
     each = random.integers(1, 4 if chunked else 2, rows)
@@ -30,7 +32,7 @@ def make(seed: int, rows: int, *, chunked: bool, near: float) -> Snapshot:
     codes, scales, errors = encode(matrix)
     postings = Postings()
     postings.extend([pack(" ".join(random.choice(WORDS, 5))) for _ in range(rows)])
-    return Snapshot(
+    scope = Snapshot(
         seqs=np.arange(rows) * 3 + 1,
         alive=random.random(rows) < 0.9,
         priors=np.array([prior(n) for n in random.integers(1, 300, rows)], "f4"),
@@ -39,19 +41,20 @@ def make(seed: int, rows: int, *, chunked: bool, near: float) -> Snapshot:
         docs=None,
         words=postings.now(),
         starts=np.cumsum(each) - each if chunked else None,
-        matrix=matrix,
         codes=codes,
         scales=scales,
         worst=float(errors.max(initial=0)),
     )
+    return scope, np.split(matrix, np.cumsum(each)[:-1]) if rows else []
 
 
-def by_hand(scope: Snapshot, meaning: np.ndarray, mode: str) -> list[int]:
+def by_hand(
+    scope: Snapshot, vectors: list[np.ndarray], meaning: np.ndarray, mode: str
+) -> list[int]:
     wanted = [t for word in telling_words(QUERY) for t in terms(word)]
     words = lexical(scope.words.bm25(wanted, in_context=False))
-    starts = np.arange(len(scope.seqs)) if scope.starts is None else scope.starts
-    cosine = np.einsum("ij,j->i", scope.matrix, meaning)
-    cosine = np.maximum.reduceat(cosine, starts) if len(starts) else cosine
+    each = [np.einsum("ij,j->i", block, meaning).max() for block in vectors]
+    cosine = np.array(each, "f4")
     who = np.array([1, 0], "f4")[scope.who]
     scores = {
         "semantic": cosine,
@@ -73,13 +76,25 @@ def by_hand(scope: Snapshot, meaning: np.ndarray, mode: str) -> list[int]:
     st.sampled_from(("hybrid", "semantic", "keyword")),
 )
 def test_the_best_are_the_best_of_all(seed, rows, chunked, near, mode):
-    scope = make(seed, rows, chunked=chunked, near=near)
+    scope, vectors = make(seed, rows, chunked=chunked, near=near)
     meaning = np.random.default_rng(seed + 1).standard_normal(DIM).astype("f4")
     meaning /= np.linalg.norm(meaning)
-    expected = by_hand(scope, meaning, mode)
+    expected = by_hand(scope, vectors, meaning, mode)
     ranking = Ranking(scope, QUERY, mode, meaning=meaning, names=["Ann"], weight=0.6)
     assert ranking.total == len(expected)
     for count in (1, 10, 50, 1000):
-        best, scores = ranking.best(count)
-        assert best.tolist() == [scope.seqs[n] for n in expected[:count]]
+        candidates = ranking.candidates(count)
+        cosine = None
+        if mode != "keyword":
+            blobs = [vectors[place].tobytes() for place in candidates]
+            cosine = nearness(meaning, blobs)
+        best, scores = ranking.ordered(candidates, cosine)
+        assert best[:count].tolist() == [scope.seqs[n] for n in expected[:count]]
         assert (np.diff(scores) <= 0).all()
+
+
+def test_few_rows_are_candidates():
+    scope, _ = make(7, 200, chunked=False, near=1.0)
+    meaning = np.eye(DIM, dtype="f4")[0]
+    ranking = Ranking(scope, QUERY, "hybrid", meaning=meaning, weight=0.6)
+    assert len(ranking.candidates(10)) < 40

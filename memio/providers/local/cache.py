@@ -64,14 +64,16 @@ class ScopeCache:
     ) -> Snapshot | None:
         """Return a scope likewise, if that is soon done, and None if it is not.
 
-        It is where a small scope is in memory and few changes have to be read.
+        It is where a scope is in memory and nothing has to be read, or, of a small one,
+        a few changes.
         """
         entry = self._entry(table, scope)
         if not entry.lock.acquire(blocking=False):
             return None
         try:
             loaded = entry.loaded
-            if loaded.numbers > SMALL or not loaded.catch_up(conn, most=_FEW_CHANGES):
+            most = _FEW_CHANGES if loaded.numbers <= SMALL else 0
+            if not loaded.catch_up(conn, most=most):
                 return None
             snapshot = loaded.snapshot()
         finally:

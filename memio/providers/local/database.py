@@ -21,7 +21,6 @@ from memio.providers.local.writer import Writer
 PROVIDER = "local"
 READERS = 4
 BUSY_SECONDS = 30.0
-_MAPPED = 2**30  # bytes of the file whose pages need no system call to be read
 HALF = "half "
 """Goes before the fingerprint of vectors that are still being made anew."""
 
@@ -76,7 +75,6 @@ class LocalDatabase:
             self._rankers = ThreadPoolExecutor(os.cpu_count(), "memio-ranker")
             self._here = self._connect_to_read()
             self._here.execute("PRAGMA busy_timeout = 0")  # nobody can wait there
-            self._here.execute(f"PRAGMA mmap_size = {_MAPPED}")
         self._users += 1
 
     def close(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import sqlite3
+import sys
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final, Self
@@ -84,7 +86,6 @@ class Loaded:
             (np.intp, ()),  # starts
         )
         self._vectors = _Array.of(
-            (np.float32, (self._dim,)),  # matrix
             (np.int8, (self._dim,)),  # codes
             (np.float32, ()),  # scales
         )
@@ -113,7 +114,7 @@ class Loaded:
 
     def _look(self) -> Snapshot:
         seqs, alive, priors, who, docs, starts = self._rows.views
-        matrix, codes, scales = self._vectors.views
+        codes, scales = self._vectors.views
         return Snapshot(
             seqs,
             alive,
@@ -122,8 +123,7 @@ class Loaded:
             self._names,
             docs if self._renumbered else None,
             self._postings.now(),
-            None if len(starts) == len(matrix) else starts,
-            matrix,
+            None if len(starts) == len(codes) else starts,
             codes,
             scales,
             self._worst,
@@ -226,6 +226,9 @@ class Loaded:
             arrays.reserve(count)
         while rows := cursor.fetchmany(_BATCH):
             self._append(rows)
+        self._snapshot = self._look()
+        if count > _BATCH:
+            _give_back()
 
     def _append(self, rows: list[tuple[Any, ...]]) -> None:
         seqs, words, whos, terms, blobs = zip(*rows, strict=True)
@@ -247,10 +250,10 @@ class Loaded:
     def _block(self, blobs: Any) -> Floats:
         return np.frombuffer(b"".join(blobs), np.float32).reshape(-1, self._dim)
 
-    def _coded(self, block: Floats) -> tuple[Floats, Codes, Floats]:
+    def _coded(self, block: Floats) -> tuple[Codes, Floats]:
         codes, scales, errors = encode(block)
         self._worst = max(self._worst, float(errors.max(initial=0)))
-        return block, codes, scales
+        return codes, scales
 
     def _prior(self, words: int) -> float:
         return prior(words) if self._table.has_prior else 0.0
@@ -266,3 +269,11 @@ class Loaded:
 def _last_revision(conn: sqlite3.Connection) -> int:
     (rev,) = conn.execute("SELECT ifnull(max(rev), 0) FROM changes").fetchone()
     return int(rev)
+
+
+def _give_back() -> None:
+    """Return to the system what loading has left over, which glibc would keep."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

@@ -33,12 +33,12 @@ def frequent_names(snapshot: Snapshot, query: str) -> list[str]:
 class Ranking:
     """The rows of a snapshot by how well they answer a query.
 
-    All rows are scored by the codes of their vectors, and those that may be among the
-    best by the vectors themselves: which these are, the codes' greatest error tells.
+    All rows are scored by the codes of their vectors. Those that may be among the best,
+    which the codes' greatest error tells, are then to be put in order by the vectors.
 
     Args:
         query: What is asked for.
-        meaning: The query's vector; of no use in the mode "keyword".
+        meaning: The query's vector, of length 1 or 0; not looked at for "keyword".
         names: Names that say who is asked about, from the query.
         weight: ``Embedder.weight``.
         in_context: Whether a row may be found by the words of the one before it.
@@ -57,7 +57,6 @@ class Ranking:
     ) -> None:
         self._snapshot = snapshot
         self._mode = mode
-        self._meaning = meaning
         self._weight = weight
         self._words = np.zeros(0, np.float32)
         self._who: Floats | None = None
@@ -80,20 +79,29 @@ class Ranking:
             self._near = np.where(rows, self._near, np.float32(-np.inf))
         self.total = int(np.count_nonzero(rows))
 
-    def best(self, count: int) -> Best:
-        """Return the best rows' numbers, newer first among equals, and their scores."""
+    def candidates(self, count: int) -> Places:
+        """Return rows of which the best ``count`` are some, in no order."""
         count = min(count, self.total)
         if not count:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+            return np.zeros(0, np.intp)
         place = len(self._near) - count
         border = np.partition(self._near, place)[place] - 2 * self._error
-        rows = np.flatnonzero((self._near >= border) & (self._near > -np.inf))
-        scores = self._near[rows]
-        if self._mode != "keyword":
-            cosine = self._snapshot.cosine(self._meaning, rows)
-            scores = self._score(cosine, rows)
-        seqs = self._snapshot.seqs[rows]
-        order = np.lexsort((-seqs, -scores))[:count]
+        return np.flatnonzero(self._near >= border)
+
+    def seqs(self, rows: Places) -> NDArray[np.int64]:
+        """Return the numbers of rows in the database."""
+        return self._snapshot.seqs[rows]
+
+    def ordered(self, rows: Places, cosine: Floats | None) -> Best:
+        """Put rows in order, the best first, and newer ones first among equals.
+
+        Args:
+            rows: Which they are.
+            cosine: How near each of them is to the query; None for "keyword".
+        """
+        scores = self._near[rows] if cosine is None else self._score(cosine, rows)
+        seqs = self.seqs(rows)
+        order = np.lexsort((-seqs, -scores))
         return seqs[order], scores[order]
 
     def _score(self, cosine: Floats, rows: slice | Places) -> Floats:
@@ -102,6 +110,22 @@ class Ranking:
         who = None if self._who is None else self._who[rows]
         priors, words = self._snapshot.priors[rows], self._words[rows]
         return hybrid(cosine, priors, words, who, weight=self._weight)
+
+
+def nearness(query: Floats, vectors: Sequence[bytes]) -> Floats:
+    """Return how near texts are to a query: each is as near as the nearest of its own.
+
+    Args:
+        query: Of length 1, shape (dim,).
+        vectors: Of each text one or more, float32.
+    """
+    block = np.frombuffer(b"".join(vectors), np.float32).reshape(-1, len(query))
+    near: Floats = np.einsum("ij,j->i", block, query)
+    if len(block) == len(vectors):
+        return near
+    each = np.array([len(vector) for vector in vectors]) // (4 * len(query))
+    best: Floats = np.maximum.reduceat(near, np.cumsum(each) - each)
+    return best
 
 
 def _shares(everybody: Sequence[str], names: Sequence[str]) -> Floats:

@@ -17,6 +17,7 @@ from memio.providers.local.tables import Table
 SHORT_PAGE = 100
 """Rows that are read by their keys faster than a thread is asked to."""
 
+_AMONG = "seq IN (SELECT value FROM json_each(?))"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -60,12 +61,20 @@ def insert(conn: sqlite3.Connection, table: Table, row: Mapping[str, Any]) -> in
 
 def select(conn: sqlite3.Connection, table: Table, seqs: list[int]) -> dict[int, Row]:
     """Return the rows with these numbers, those that are (still) there."""
-    rows = fetch(
-        conn,
-        f"SELECT * FROM {table.name} WHERE seq IN (SELECT value FROM json_each(?))",
-        (jsontext.dumps(seqs).decode(),),
-    )
-    return {row["seq"]: row for row in rows}
+    sql = f"SELECT * FROM {table.name} WHERE {_AMONG}"
+    return {row["seq"]: row for row in fetch(conn, sql, [_among(seqs)])}
+
+
+def vectors(
+    conn: sqlite3.Connection, table: Table, seqs: list[int]
+) -> dict[int, bytes]:
+    """Return the vectors of the rows with these numbers, likewise."""
+    sql = f"SELECT seq, vector FROM {table.name}_index WHERE {_AMONG}"
+    return dict(conn.execute(sql, [_among(seqs)]))
+
+
+def _among(seqs: list[int]) -> str:
+    return jsontext.dumps(seqs).decode()
 
 
 def page(

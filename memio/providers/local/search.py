@@ -14,13 +14,14 @@ from memio.models import Mode
 from memio.providers.local import rows
 from memio.providers.local.cache import SMALL
 from memio.providers.local.database import LocalDatabase
-from memio.providers.local.ranking import Best, Ranking, frequent_names
+from memio.providers.local.ranking import Ranking, frequent_names, nearness
 from memio.providers.local.rows import Row
-from memio.providers.local.snapshot import Snapshot
+from memio.providers.local.snapshot import Places, Snapshot
 from memio.providers.local.tables import Scope, Table
+from memio.retrieval.scoring import Floats
 from memio.retrieval.text import without
 
-_FEW_RESULTS = 100
+_FEW_CANDIDATES = 400
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ async def run(
         names = frequent_names(snapshot, search.query)
         meaning = (await db.embedder.embed([without(search.query, names)]))[0]
 
-    def rank() -> tuple[Ranking, Best]:
+    def rank() -> tuple[Ranking, Places]:
         ranking = Ranking(
             snapshot,
             search.query,
@@ -67,16 +68,16 @@ async def run(
             weight=db.embedder.weight,
             in_context=search.table.has_context,
         )
-        return ranking, ranking.best(search.limit)
+        return ranking, ranking.candidates(search.limit)
 
-    is_small = snapshot.matrix.size <= SMALL
-    ranking, best = rank() if is_small else await db.compute(rank)
+    is_small = snapshot.codes.size <= SMALL
+    ranking, first = rank() if is_small else await db.compute(rank)
 
     def work(conn: sqlite3.Connection) -> list[T]:
-        walked = _walk(conn, search, ranking, best)
+        walked = _walk(conn, search, ranking, meaning, first)
         return [make(row, score) for row, score in walked]
 
-    is_short = search.chosen is None and search.limit <= rows.SHORT_PAGE
+    is_short = search.chosen is None and len(first) <= _FEW_CANDIDATES
     return await db.read(search.operation, work, is_short=is_short)
 
 
@@ -91,18 +92,22 @@ async def _snapshot(db: LocalDatabase, search: Search) -> Snapshot:
 
 
 def _walk(
-    conn: sqlite3.Connection, search: Search, ranking: Ranking, best: Best
+    conn: sqlite3.Connection,
+    search: Search,
+    ranking: Ranking,
+    meaning: Floats,
+    candidates: Places,
 ) -> Iterator[tuple[Row, float]]:
     """Walk from the best row down until there are enough that the filter lets by."""
     least = search.min_score or 0.0
     pairs = zip(search.table.scope, search.scope, strict=True)
     narrowed = [(column, value) for column, value in pairs if value is not None]
-    found = done = 0
+    count, found, done = search.limit, 0, 0
     while True:
-        seqs, scores = best
-        stored = rows.select(conn, search.table, seqs[done:].tolist())
-        for seq, value in zip(seqs[done:].tolist(), scores[done:], strict=True):
-            score = max(0.0, min(1.0, float(value)))
+        seqs, scores = _order(conn, search, ranking, meaning, candidates, count)
+        stored = rows.select(conn, search.table, seqs[done:])
+        for seq, value in zip(seqs[done:], scores[done:], strict=True):
+            score = max(0.0, min(1.0, value))
             if score < least:
                 return
             row = stored.get(seq)
@@ -115,6 +120,29 @@ def _walk(
                 if found == search.limit:
                     return
         done = len(seqs)
-        if done == ranking.total:
+        if count >= ranking.total:
             return
-        best = ranking.best(4 * done)
+        count *= 4
+        candidates = ranking.candidates(count)
+
+
+def _order(  # noqa: PLR0917 (as _walk)
+    conn: sqlite3.Connection,
+    search: Search,
+    ranking: Ranking,
+    meaning: Floats,
+    candidates: Places,
+    count: int,
+) -> tuple[list[int], list[float]]:
+    """Return the numbers and scores of the best ``count`` of the candidates."""
+    cosine: Floats | None = None
+    if search.mode != "keyword":
+        seqs = ranking.seqs(candidates).tolist()
+        vectors = rows.vectors(conn, search.table, seqs)
+        # Whatever was deleted may have been among the best.
+        count -= len(candidates) - len(vectors)
+        candidates = candidates[[seq in vectors for seq in seqs]]
+        cosine = nearness(meaning, [vectors[seq] for seq in seqs if seq in vectors])
+    ordered, scores = ranking.ordered(candidates, cosine)
+    best = slice(max(count, 0))
+    return ordered[best].tolist(), scores[best].tolist()

@@ -30,8 +30,7 @@ class Snapshot:
         docs: Each row's number in ``words``; None if they are those of the rows.
         words: The rows' words.
         starts: Where each row's vectors begin; None if every row has one.
-        matrix: The vectors, shape (n, dim), float32, of length 1 (or 0: no known word).
-        codes: The vectors' codes.
+        codes: The vectors' codes, shape (n, dim); the vectors are in the database.
         scales: The codes' scales.
         worst: The largest of the codes' errors.
     """
@@ -44,7 +43,6 @@ class Snapshot:
     docs: NDArray[np.int32] | None
     words: Words
     starts: Places | None
-    matrix: Floats
     codes: Codes
     scales: Floats
     worst: float
@@ -55,20 +53,6 @@ class Snapshot:
         if self.starts is not None:  # a long row is as good as its best chunk
             near = np.maximum.reduceat(near, self.starts)
         return near, error
-
-    def cosine(self, query: Floats, rows: Places) -> Floats:
-        """Return how near rows are to a query of length 1."""
-        starts = self.starts
-        if starts is None:
-            near: Floats = np.einsum("ij,j->i", self.matrix[rows], query)
-            return near
-        ends = np.append(starts[1:], len(self.matrix))
-        each = ends[rows] - starts[rows]
-        firsts = np.cumsum(each) - each
-        places = np.repeat(starts[rows] - firsts, each) + np.arange(each.sum())
-        near = np.einsum("ij,j->i", self.matrix[places], query)
-        best: Floats = np.maximum.reduceat(near, firsts)
-        return best
 
     def bm25(self, wanted: Sequence[int], *, in_context: bool) -> Floats:
         """Return BM25 of each row for some terms, as ``Words.bm25``."""
