@@ -66,6 +66,10 @@ async def test_a_large_scope_is_searched_as_a_small_one(facts, monkeypatch):
     assert here[0].content == "puffin number 7 nests"
     monkeypatch.setattr(cache, "SMALL", -1)
     monkeypatch.setattr(search, "SMALL", -1)
+    monkeypatch.setattr(search, "_FEW_CANDIDATES", -1)
+    monkeypatch.setattr(loaded, "_BATCH", 4)
+    facts._db.cache.clear()
+    assert await facts.search(**asked) == here
     await facts.add(content="a puffin that no one counted", user_id="ann")
     in_a_thread = await facts.search(**asked)
     assert in_a_thread[0].id == here[0].id
