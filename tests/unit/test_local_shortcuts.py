@@ -75,6 +75,33 @@ async def test_a_large_scope_is_searched_as_a_small_one(facts, monkeypatch):
     assert in_a_thread[0].id == here[0].id
 
 
+@pytest.mark.parametrize("few", [-1, 8, 1000])
+@pytest.mark.parametrize("mode", ["hybrid", "semantic", "keyword"])
+async def test_a_filter_that_lets_few_by_finds_them(facts, monkeypatch, mode, few):
+    monkeypatch.setattr(search, "_FEW_CANDIDATES", few)
+    for number in range(60):
+        text = f"puffin {'nests ' * (number % 7)}on rock {number}"
+        metadata = {"rare": number % 20 == 0, "odd": number % 2 == 1}
+        await facts.add(content=text, user_id="ann", metadata=metadata)
+    await facts.add(content="puffin nests", user_id="bob", metadata={"rare": True})
+    asked = {"query": "puffin nests", "user_id": "ann", "mode": mode}
+    every = await facts.search(**asked, limit=100)
+    assert len(every) == 60
+    for filters, limit in (
+        ({"rare": True}, 2),
+        ({"rare": True}, 9),
+        ({"odd": True}, 5),
+    ):
+        (key,) = filters
+        meant = [fact for fact in every if fact.metadata[key]][:limit]
+        assert await facts.search(**asked, filters=filters, limit=limit) == meant
+        least = meant[1].score
+        found = await facts.search(
+            **asked, filters=filters, limit=limit, min_score=least
+        )
+        assert found == [fact for fact in meant if fact.score >= least]
+
+
 async def test_what_was_deleted_or_changed_often_leaves_no_trace(facts, monkeypatch):
     monkeypatch.setattr(loaded, "_FEW_REMOVED", 2)
     stored = [

@@ -79,6 +79,12 @@ class Ranking:
             self._near = np.where(rows, self._near, np.float32(-np.inf))
         self.total = int(np.count_nonzero(rows))
 
+    def keep(self, seqs: list[int]) -> None:
+        """Leave all rows but some out of account."""
+        rows = np.isin(self._snapshot.seqs, seqs) & (self._near > -np.inf)
+        self._near = np.where(rows, self._near, np.float32(-np.inf))
+        self.total = int(np.count_nonzero(rows))
+
     def candidates(self, count: int) -> Places:
         """Return rows of which the best ``count`` are some, in no order."""
         count = min(count, self.total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,11 +17,12 @@ from memio.providers.local.database import LocalDatabase
 from memio.providers.local.ranking import Ranking, frequent_names, nearness
 from memio.providers.local.rows import Row
 from memio.providers.local.snapshot import Places, Snapshot
-from memio.providers.local.tables import Scope, Table
+from memio.providers.local.tables import Scope, Table, where
 from memio.retrieval.scoring import Floats
 from memio.retrieval.text import without
 
 _FEW_CANDIDATES = 400
+"""So many rows are read faster than a thread is asked to, or than all are filtered."""
 
 T = TypeVar("T")
 
@@ -74,8 +75,8 @@ async def run(
     ranking, first = rank() if is_small else await db.compute(rank)
 
     def work(conn: sqlite3.Connection) -> list[T]:
-        walked = _walk(conn, search, ranking, meaning, first)
-        return [make(row, score) for row, score in walked]
+        best = _best(conn, search, ranking, meaning, first)
+        return [make(row, score) for row, score in best]
 
     is_short = search.chosen is None and len(first) <= _FEW_CANDIDATES
     return await db.read(search.operation, work, is_short=is_short)
@@ -91,39 +92,59 @@ async def _snapshot(db: LocalDatabase, search: Search) -> Snapshot:
     return await db.read(search.operation, lambda conn: db.cache.at(conn, *scope))
 
 
-def _walk(
+def _best(
     conn: sqlite3.Connection,
     search: Search,
     ranking: Ranking,
     meaning: Floats,
     candidates: Places,
-) -> Iterator[tuple[Row, float]]:
-    """Walk from the best row down until there are enough that the filter lets by."""
-    least = search.min_score or 0.0
-    pairs = zip(search.table.scope, search.scope, strict=True)
-    narrowed = [(column, value) for column, value in pairs if value is not None]
-    count, found, done = search.limit, 0, 0
+) -> list[tuple[Row, float]]:
+    """Return the best rows that the filter lets by, with their scores.
+
+    The best are looked at first. If the filter lets few of them by, all rows of the
+    scope are asked whether it does, and the best of those are taken.
+    """
+    count = search.limit
+    is_narrowed = search.chosen is None
     while True:
         seqs, scores = _order(conn, search, ranking, meaning, candidates, count)
-        stored = rows.select(conn, search.table, seqs[done:])
-        for seq, value in zip(seqs[done:], scores[done:], strict=True):
-            score = max(0.0, min(1.0, value))
-            if score < least:
-                return
-            row = stored.get(seq)
-            if row is None or not rows.selected(row, search.chosen):
-                continue
-            # In the scope it is, but nothing may ever be shown to another.
-            if all(row[column] == value for column, value in narrowed):
-                yield row, score
-                found += 1
-                if found == search.limit:
-                    return
-        done = len(seqs)
-        if count >= ranking.total:
-            return
+        best = _let_by(conn, search, seqs, scores)
+        are_worse = bool(scores) and scores[-1] < (search.min_score or 0.0)
+        if len(best) == search.limit or count >= ranking.total or are_worse:
+            return best
         count *= 4
+        if not is_narrowed and count > _FEW_CANDIDATES:
+            ranking.keep(_matching(conn, search))
+            is_narrowed, count = True, search.limit
         candidates = ranking.candidates(count)
+
+
+def _let_by(
+    conn: sqlite3.Connection, search: Search, seqs: list[int], scores: list[float]
+) -> list[tuple[Row, float]]:
+    """Return the first rows that are good enough and that the filter lets by."""
+    pairs = zip(search.table.scope, search.scope, strict=True)
+    narrowed = [(column, value) for column, value in pairs if value is not None]
+    stored = rows.select(conn, search.table, seqs)
+    found: list[tuple[Row, float]] = []
+    for seq, score in zip(seqs, scores, strict=True):
+        row = stored.get(seq)
+        if score < (search.min_score or 0.0) or len(found) == search.limit:
+            break
+        if row is None or not rows.selected(row, search.chosen):
+            continue
+        # In the scope it is, but nothing may ever be shown to another.
+        if all(row[column] == value for column, value in narrowed):
+            found.append((row, score))
+    return found
+
+
+def _matching(conn: sqlite3.Connection, search: Search) -> list[int]:
+    """Return the numbers of all rows in the scope that the filter lets by."""
+    condition, params = where(search.table, search.scope)
+    sql = f"SELECT seq, metadata FROM {search.table.name} WHERE {condition}"
+    every = rows.fetch(conn, sql, params)
+    return [row["seq"] for row in every if rows.selected(row, search.chosen)]
 
 
 def _order(  # noqa: PLR0917 (as _walk)
@@ -145,4 +166,4 @@ def _order(  # noqa: PLR0917 (as _walk)
         cosine = nearness(meaning, [vectors[seq] for seq in seqs if seq in vectors])
     ordered, scores = ranking.ordered(candidates, cosine)
     best = slice(max(count, 0))
-    return ordered[best].tolist(), scores[best].tolist()
+    return ordered[best].tolist(), np.clip(scores[best], 0, 1).tolist()
