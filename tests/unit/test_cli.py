@@ -240,9 +240,9 @@ def test_a_stop_while_it_starts_is_quiet(tmp_path, number):
             break
         time.sleep(0.02)
     process.send_signal(number)
+    os.close(writer)  # or a signal just before it reads would be heard only after it
     assert process.communicate(timeout=SECONDS)[1] == b""
     assert process.returncode == 0
-    os.close(writer)
 
 
 def test_a_request_that_never_ends_does_not_keep_the_server_from_stopping(tmp_path):
