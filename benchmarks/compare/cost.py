@@ -23,7 +23,7 @@ from benchmarks.rivals import STARLETTE, serve
 from benchmarks.texts import Texts
 from memio.embedding.static import StaticEmbedder, StaticSettings
 from memio.providers.local.loaded import Loaded
-from memio.providers.local.ranking import Ranking, nearness
+from memio.providers.local.ranking import Ranking
 from memio.providers.local.rows import vectors as select_vectors
 from memio.providers.local.tables import FACTS
 from memio.retrieval.terms import pack
@@ -86,8 +86,7 @@ class Bare:
         )
         rows = ranking.candidates(LIMIT)
         vectors = select_vectors(self.conn, FACTS, ranking.seqs(rows).tolist())
-        cosine = nearness(vector, list(vectors.values()))
-        seqs, _ = ranking.ordered(rows, cosine)
+        seqs, _ = ranking.ordered(rows, vectors)
         return list(seqs[:LIMIT].tolist())
 
     def rows(self, seqs: list[int]) -> list[Any]:

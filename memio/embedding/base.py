@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 """Vectors as rows: shape (n, dim), float32."""
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 _INLINE_CHARACTERS = 20_000
 _VANISHING = 1e-200  # squares below it have lost digits
@@ -90,9 +93,14 @@ async def run_embedding(
     embed: Callable[[Sequence[str]], Vectors], texts: Sequence[str]
 ) -> Vectors:
     """Call ``embed`` here if it is soon done, in a thread if there is much to read."""
-    if sum(map(len, texts)) <= _INLINE_CHARACTERS:
-        return embed(texts)
-    return await asyncio.to_thread(embed, texts)
+    return await run_reading(embed, texts, characters=sum(map(len, texts)))
+
+
+async def run_reading(read: Callable[[S], T], what: S, *, characters: int) -> T:
+    """Call ``read`` here if it has few characters to read, else in a thread."""
+    if characters <= _INLINE_CHARACTERS:
+        return read(what)
+    return await asyncio.to_thread(read, what)
 
 
 def check_least(**settings: tuple[int, int]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memio.retrieval.bm25 import damping, rarity, weigh
+from memio.retrieval.growing import Growing
 from memio.retrieval.scoring import Floats
 from memio.retrieval.terms import RECORD
 
@@ -19,8 +20,6 @@ BEFORE_WEIGHT: Final = 0.2
 _LEAST_RECENT: Final = 4_096
 _MOST_RECENT: Final = 65_536
 _MOST_KEPT: Final = 1_000_000
-
-_T = TypeVar("_T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +92,13 @@ class Words:
         total: The sum of their lengths.
     """
 
-    def __init__(  # noqa: PLR0917 (what there is, in the order of the documentation)
+    def __init__(
         self,
         ordered: Records,
         recent: Records,
         lengths: NDArray[np.int32],
         live: NDArray[np.bool_],
+        *,
         count: int,
         total: int,
     ) -> None:
@@ -171,52 +171,51 @@ class Postings:
         self._ordered = _NONE
         self._recent = _NONE
         self._waiting: list[Records] = []
-        self._lengths = np.zeros(0, np.int32)
-        self._live = np.zeros(0, np.bool_)
-        self._size = 0
+        self._docs = Growing(
+            (np.int32, ()),  # lengths
+            (np.bool_, ()),  # live
+        )
         self._count = 0
         self._total = 0
 
     @property
     def size(self) -> int:
         """How many documents there are, removed ones included."""
-        return self._size
+        return self._docs.used
 
     @property
     def removed(self) -> int:
         """How many of them were removed."""
-        return self._size - self._count
+        return self._docs.used - self._count
 
     @property
     def nbytes(self) -> int:
         """Memory held, in bytes."""
         parts = (self._ordered, self._recent, *self._waiting)
         records = sum(array.nbytes for part in parts for array in part.arrays)
-        return records + self._lengths.nbytes + self._live.nbytes
+        return records + self._docs.nbytes
 
     def extend(self, blobs: Sequence[bytes]) -> None:
         """Add documents, each as ``terms.pack`` made it."""
-        records = Records.of(blobs, self._size)
-        start, end = self._size, self._size + len(blobs)
-        self._lengths = _with_room(self._lengths, end)
-        self._live = _with_room(self._live, end)
+        start = self._docs.used
+        records = Records.of(blobs, start)
         often = records.said.astype(np.int32) + records.before
         lengths = np.bincount(records.doc - start, often, minlength=len(blobs))
-        self._lengths[start:end] = lengths
-        self._live[start:end] = True
+        self._docs.append(len(blobs), lengths, True)
         self._waiting.append(records)
-        self._size = end
         self._count += len(blobs)
-        self._total += int(self._lengths[start:end].sum())
+        self._total += int(lengths.sum())
 
     def remove(self, doc: int) -> None:
         """Take a document out; its number stays taken."""
-        if self._live[doc]:
+        lengths, live = self._docs.arrays
+        if live[doc]:
             # Those who look at them now keep what they have.
-            self._live = self._live.copy()
-            self._live[doc] = False
+            live = live.copy()
+            live[doc] = False
+            self._docs.arrays = [lengths, live]
             self._count -= 1
-            self._total -= int(self._lengths[doc])
+            self._total -= int(lengths[doc])
 
     def now(self) -> Words:
         """Return the documents' words as they are."""
@@ -230,17 +229,7 @@ class Postings:
         return Words(
             self._ordered,
             self._recent,
-            self._lengths[: self._size],
-            self._live[: self._size],
-            self._count,
-            self._total,
+            *self._docs.views,
+            count=self._count,
+            total=self._total,
         )
-
-
-def _with_room(array: NDArray[_T], size: int) -> NDArray[_T]:
-    """Return the array, or a longer copy, so that ``size`` values fit."""
-    if size <= len(array):
-        return array
-    longer = np.zeros(size + size // 4, array.dtype)
-    longer[: len(array)] = array
-    return longer

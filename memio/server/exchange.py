@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from starlette.types import ASGIApp, Message, Scope
 
-from memio.server.wire import Headers, Wire
+from memio.server.wire import Headers, Wire, last_words
 
 _log = logging.getLogger("uvicorn.error")
 
@@ -224,10 +224,5 @@ class Exchange:
             self._wire.transport.close()  # so that the client sees it is incomplete
             return
         text = b"Internal Server Error"
-        headers = [
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"%d" % len(text)),
-            (b"connection", b"close"),
-        ]
-        self._start(500, headers)
+        self._start(500, last_words(text))
         self._go_on(text, more_body=False)

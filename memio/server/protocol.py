@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 
 from memio.server.deadline import Deadline
 from memio.server.exchange import Exchange
-from memio.server.wire import Wire
+from memio.server.wire import Wire, last_words
 
 _log = logging.getLogger("uvicorn.error")
 
@@ -236,12 +236,7 @@ class StrictProtocol(asyncio.Protocol):
         if transport.is_closing():
             return
         if reason:
-            headers = [
-                (b"content-type", b"text/plain; charset=utf-8"),
-                (b"content-length", b"%d" % len(reason)),
-                (b"connection", b"close"),
-            ]
-            head, _ = self._wire.head(400, headers)
+            head, _ = self._wire.head(400, last_words(reason))
             transport.write(head + b"\r\n" + reason)
         transport.close()
 

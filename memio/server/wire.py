@@ -29,6 +29,15 @@ _USUAL_NAMES = {
 _IN_LINES = b"\t" + bytes(range(0x20, 0x100)).replace(b"\x7f", b"")
 
 
+def last_words(text: bytes) -> Headers:
+    """Return the headers of a plain text after which the connection is closed."""
+    return [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(text)),
+        (b"connection", b"close"),
+    ]
+
+
 class Wire:
     """What an answer is written to.
 

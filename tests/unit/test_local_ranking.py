@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memio.providers.local.ranking import Ranking, nearness
+from memio.providers.local.ranking import Ranking
 from memio.providers.local.snapshot import Snapshot
 from memio.retrieval.codes import encode
 from memio.retrieval.postings import Postings
@@ -84,11 +84,10 @@ def test_the_best_are_the_best_of_all(seed, rows, chunked, near, mode):
     assert ranking.total == len(expected)
     for count in (1, 10, 50, 1000):
         candidates = ranking.candidates(count)
-        cosine = None
+        blobs = None
         if mode != "keyword":
-            blobs = [vectors[place].tobytes() for place in candidates]
-            cosine = nearness(meaning, blobs)
-        best, scores = ranking.ordered(candidates, cosine)
+            blobs = {scope.seqs[n]: vectors[n].tobytes() for n in candidates}
+        best, scores = ranking.ordered(candidates, blobs)
         assert best[:count].tolist() == [scope.seqs[n] for n in expected[:count]]
         assert (np.diff(scores) <= 0).all()
 

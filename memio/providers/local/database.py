@@ -16,7 +16,7 @@ from memio.embedding import Embedder
 from memio.exceptions import MemioError, ProviderError, SetupError
 from memio.providers.local.cache import ScopeCache
 from memio.providers.local.tables import Table, create
-from memio.providers.local.writer import Writer
+from memio.providers.local.writer import Writer, is_busy
 
 PROVIDER = "local"
 READERS = 4
@@ -128,7 +128,7 @@ class LocalDatabase:
                 try:
                     return _in_one_state(self._here, work)
                 except sqlite3.OperationalError as error:
-                    if not _is_busy(error):  # else a thread has the patience to wait
+                    if not is_busy(error):  # else a thread has the patience to wait
                         raise
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._readers, self._read, work)
@@ -222,10 +222,6 @@ def _in_one_state(
         return work(conn)
     finally:
         conn.execute("COMMIT")
-
-
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def set_fingerprint(conn: sqlite3.Connection, table: Table, value: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memio.embedding import Embedder
+from memio.embedding.base import run_reading
 from memio.providers.local.tables import Scope, Table
 from memio.retrieval.passages import Passages, Text
 from memio.retrieval.terms import pack
@@ -16,7 +16,6 @@ LOG_KEPT = 50_000
 """Changes that the log keeps; a process further behind reads its scopes anew."""
 
 _PRUNE_EVERY = 1_000
-_SOON_READ = 20_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +36,8 @@ async def embed(embedder: Embedder, texts: Sequence[Text]) -> list[Indexed]:
     """Take texts apart into their words and give them their vectors."""
     passages = Passages(texts)
     vectors = await embedder.embed(passages.to_embed)
-    if sum(len(text.content) + len(text.previous) for text in texts) <= _SOON_READ:
-        terms = _pack_all(texts)
-    else:
-        terms = await asyncio.to_thread(_pack_all, texts)
+    length = sum(len(text.content) + len(text.previous) for text in texts)
+    terms = await run_reading(_pack_all, texts, characters=length)
     blocks = passages.blocks(vectors)
     return [
         Indexed(text, words, block.tobytes())

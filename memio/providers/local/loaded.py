@@ -5,64 +5,21 @@ from __future__ import annotations
 import ctypes
 import sqlite3
 import sys
-from dataclasses import dataclass
 from math import inf
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from memio.providers.local.snapshot import Snapshot
 from memio.providers.local.tables import Scope, Table, where
 from memio.retrieval.codes import Codes, encode
+from memio.retrieval.growing import Growing
 from memio.retrieval.postings import Postings
 from memio.retrieval.scoring import Floats, prior
 
-_GROWTH: Final = 1.25
-_LEAST: Final = 8
 _BATCH: Final = 4096
 _FEW_REMOVED: Final = 1_000
 _COLUMNS: Final = "seq", "words", "who", "terms", "vector"
-
-
-@dataclass(slots=True)
-class _Array:
-    """The first axis of some arrays of equal length, of which a part is used."""
-
-    used: int
-    arrays: list[NDArray[Any]]
-
-    @classmethod
-    def of(cls, *kinds: tuple[Any, tuple[int, ...]]) -> Self:
-        return cls(0, [np.zeros((_LEAST, *shape), dtype) for dtype, shape in kinds])
-
-    def reserve(self, size: int) -> None:
-        """Make room for so many rows."""
-        if size > len(self.arrays[0]):
-            self.arrays = [_longer(array, self.used, size) for array in self.arrays]
-
-    def append(self, count: int, *values: Any) -> None:
-        """Add rows; whoever looks at the arrays keeps what it sees."""
-        start, end = self.used, self.used + count
-        if end > len(self.arrays[0]):
-            self.reserve(int(end * _GROWTH))
-        for array, value in zip(self.arrays, values, strict=True):
-            array[start:end] = value
-        self.used = end
-
-    @property
-    def views(self) -> list[NDArray[Any]]:
-        return [array[: self.used] for array in self.arrays]
-
-    @property
-    def nbytes(self) -> int:
-        return sum(array.nbytes for array in self.arrays)
-
-
-def _longer(array: NDArray[Any], used: int, size: int) -> NDArray[Any]:
-    longer = np.zeros((size, *array.shape[1:]), array.dtype)
-    longer[:used] = array[:used]
-    return longer
 
 
 class Loaded:
@@ -77,7 +34,7 @@ class Loaded:
         self._empty()
 
     def _empty(self) -> None:
-        self._rows = _Array.of(
+        self._rows = Growing(
             (np.int64, ()),  # seqs
             (np.bool_, ()),  # alive
             (np.float32, ()),  # priors
@@ -85,7 +42,7 @@ class Loaded:
             (np.int32, ()),  # docs
             (np.intp, ()),  # starts
         )
-        self._vectors = _Array.of(
+        self._vectors = Growing(
             (np.int8, (self._dim,)),  # codes
             (np.float32, ()),  # scales
         )
@@ -226,7 +183,7 @@ class Loaded:
             arrays.reserve(count)
         while rows := cursor.fetchmany(_BATCH):
             self._append(rows)
-        self._snapshot = self._look()
+        self.snapshot()
         if count > _BATCH:
             _give_back()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,7 @@ class Ranking:
     ) -> None:
         self._snapshot = snapshot
         self._mode = mode
+        self._meaning = meaning
         self._weight = weight
         self._words = np.zeros(0, np.float32)
         self._who: Floats | None = None
@@ -98,15 +99,19 @@ class Ranking:
         """Return the numbers of rows in the database."""
         return self._snapshot.seqs[rows]
 
-    def ordered(self, rows: Places, cosine: Floats | None) -> Best:
+    def ordered(self, rows: Places, vectors: Mapping[int, bytes] | None) -> Best:
         """Put rows in order, the best first, and newer ones first among equals.
 
         Args:
             rows: Which they are.
-            cosine: How near each of them is to the query; None for "keyword".
+            vectors: Of each of them, by its number in the database, one or more,
+                float32; None for "keyword".
         """
-        scores = self._near[rows] if cosine is None else self._score(cosine, rows)
         seqs = self.seqs(rows)
+        scores = self._near[rows]
+        if vectors is not None:
+            cosine = _nearness(self._meaning, [vectors[seq] for seq in seqs.tolist()])
+            scores = self._score(cosine, rows)
         order = np.lexsort((-seqs, -scores))
         return seqs[order], scores[order]
 
@@ -118,7 +123,7 @@ class Ranking:
         return hybrid(cosine, priors, words, who, weight=self._weight)
 
 
-def nearness(query: Floats, vectors: Sequence[bytes]) -> Floats:
+def _nearness(query: Floats, vectors: Sequence[bytes]) -> Floats:
     """Return how near texts are to a query: each is as near as the nearest of its own.
 
     Args:

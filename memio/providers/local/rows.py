@@ -111,12 +111,22 @@ def delete_where(
     dry_run: bool = False,
 ) -> int:
     """Delete the rows that meet a condition and a filter; return how many."""
-    sql, params = condition
-    rows = fetch(conn, f"SELECT seq, metadata FROM {table.name} WHERE {sql}", params)
-    seqs = [row["seq"] for row in rows if selected(row, chosen)]
+    seqs = matching(conn, table, condition, chosen)
     if not dry_run:
         index.delete(conn, table, seqs)
     return len(seqs)
+
+
+def matching(
+    conn: sqlite3.Connection,
+    table: Table,
+    condition: tuple[str, list[Any]],
+    chosen: Predicate | None,
+) -> list[int]:
+    """Return the numbers of all rows that meet a condition and a filter."""
+    sql, params = condition
+    rows = fetch(conn, f"SELECT seq, metadata FROM {table.name} WHERE {sql}", params)
+    return [row["seq"] for row in rows if selected(row, chosen)]
 
 
 def selected(row: Row, chosen: Predicate | None) -> bool:

@@ -14,11 +14,10 @@ from memio.models import Mode
 from memio.providers.local import rows
 from memio.providers.local.cache import SMALL
 from memio.providers.local.database import LocalDatabase
-from memio.providers.local.ranking import Ranking, frequent_names, nearness
+from memio.providers.local.ranking import Ranking, frequent_names
 from memio.providers.local.rows import Row
 from memio.providers.local.snapshot import Places, Snapshot
 from memio.providers.local.tables import Scope, Table, where
-from memio.retrieval.scoring import Floats
 from memio.retrieval.text import without
 
 _FEW_CANDIDATES = 400
@@ -75,7 +74,7 @@ async def run(
     ranking, first = rank() if is_small else await db.compute(rank)
 
     def work(conn: sqlite3.Connection) -> list[T]:
-        best = _best(conn, search, ranking, meaning, first)
+        best = _best(conn, search, ranking, first)
         return [make(row, score) for row, score in best]
 
     is_short = search.chosen is None and len(first) <= _FEW_CANDIDATES
@@ -96,7 +95,6 @@ def _best(
     conn: sqlite3.Connection,
     search: Search,
     ranking: Ranking,
-    meaning: Floats,
     candidates: Places,
 ) -> list[tuple[Row, float]]:
     """Return the best rows that the filter lets by, with their scores.
@@ -107,14 +105,16 @@ def _best(
     count = search.limit
     is_narrowed = search.chosen is None
     while True:
-        seqs, scores = _order(conn, search, ranking, meaning, candidates, count)
+        seqs, scores = _order(conn, search, ranking, candidates, count)
         best = _let_by(conn, search, seqs, scores)
         are_worse = bool(scores) and scores[-1] < (search.min_score or 0.0)
         if len(best) == search.limit or count >= ranking.total or are_worse:
             return best
         count *= 4
         if not is_narrowed and count > _FEW_CANDIDATES:
-            ranking.keep(_matching(conn, search))
+            condition = where(search.table, search.scope)
+            kept = rows.matching(conn, search.table, condition, search.chosen)
+            ranking.keep(kept)
             is_narrowed, count = True, search.limit
         candidates = ranking.candidates(count)
 
@@ -139,31 +139,21 @@ def _let_by(
     return found
 
 
-def _matching(conn: sqlite3.Connection, search: Search) -> list[int]:
-    """Return the numbers of all rows in the scope that the filter lets by."""
-    condition, params = where(search.table, search.scope)
-    sql = f"SELECT seq, metadata FROM {search.table.name} WHERE {condition}"
-    every = rows.fetch(conn, sql, params)
-    return [row["seq"] for row in every if rows.selected(row, search.chosen)]
-
-
-def _order(  # noqa: PLR0917 (as _walk)
+def _order(
     conn: sqlite3.Connection,
     search: Search,
     ranking: Ranking,
-    meaning: Floats,
     candidates: Places,
     count: int,
 ) -> tuple[list[int], list[float]]:
     """Return the numbers and scores of the best ``count`` of the candidates."""
-    cosine: Floats | None = None
+    vectors: dict[int, bytes] | None = None
     if search.mode != "keyword":
         seqs = ranking.seqs(candidates).tolist()
         vectors = rows.vectors(conn, search.table, seqs)
         # Whatever was deleted may have been among the best.
         count -= len(candidates) - len(vectors)
         candidates = candidates[[seq in vectors for seq in seqs]]
-        cosine = nearness(meaning, [vectors[seq] for seq in seqs if seq in vectors])
-    ordered, scores = ranking.ordered(candidates, cosine)
+    ordered, scores = ranking.ordered(candidates, vectors)
     best = slice(max(count, 0))
     return ordered[best].tolist(), np.clip(scores[best], 0, 1).tolist()

@@ -79,6 +79,12 @@ class Writer:
         conn.close()
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Tell whether SQLite failed for what another connection is doing."""
+    code = getattr(error, "sqlite_errorcode", 0) or 0
+    return code & 0xFF == sqlite3.SQLITE_BUSY
+
+
 def _commit(conn: sqlite3.Connection, group: list[Work]) -> list[Any]:
     """Run a group in one transaction; return each job's result or exception."""
     try:
@@ -88,8 +94,7 @@ def _commit(conn: sqlite3.Connection, group: list[Work]) -> list[Any]:
     except sqlite3.Error as error:
         if conn.in_transaction:
             conn.execute("ROLLBACK")
-        code = getattr(error, "sqlite_errorcode", 0) or 0
-        if code & 0xFF == sqlite3.SQLITE_BUSY:
+        if is_busy(error):
             busy = OverloadedError("The database is busy; try again.")
             return [busy] * len(group)
         return [error] * len(group)
